@@ -1,0 +1,222 @@
+/**
+ * Exact progress inside a loop region: from the counts of pointstamps (location, time) to the times that can still
+ * appear at each query port (Naiad, SOSP 2013, section 2.3; `reachability` of timely dataflow, with the paths
+ * precomputed instead of walked).
+ */
+import { invariant } from '../error.ts'
+import { MutableAntichain } from '../time/mutable-antichain.ts'
+import type { TimeTable } from '../time/time-table.ts'
+import { checkRegion, type RegionDescription, summariesTo } from './region-description.ts'
+import { TimeAntichain } from './time-antichain.ts'
+
+/**
+ * Counts may be below zero for a while; only times with a count above zero hold a frontier. What is asked for is as of
+ * the last `propagate`. Ids may only be released from the time table when no count is left at them and after the next
+ * `propagate`.
+ *
+ * Costs: `update` O(1), or O(times counted at the location) where a minimal one goes away; `propagate` O(minimal times
+ * at the locations that reach a changed port), for each such port.
+ */
+export class RegionTracker {
+  readonly description: RegionDescription
+  readonly table: TimeTable
+  private readonly locations: number
+  /** By location; counts at depth 0 do not exist. */
+  private readonly stamps: MutableAntichain[]
+  /** By location: the least outer time that may still come in there; Infinity where none can. */
+  private readonly ingress: Float64Array
+  /** Query ports, then egress locations, and the place of each in that order by location (-1 for others). */
+  private readonly targets: Int32Array
+  private readonly targetAt: Int32Array
+  private readonly ports: number
+  /** The summaries from location l to target t are those from starts[t * locations + l] to the next start. */
+  private readonly starts: Int32Array
+  private readonly kept: Int32Array
+  private readonly firsts: Int32Array
+  private readonly seconds: Int32Array
+  private readonly thirds: Int32Array
+  /** By location: the targets that it reaches. */
+  private readonly reached: Int32Array[]
+  /** The locations that hold anything, and the place of each among them (-1 if none). */
+  private readonly active: Int32Array
+  private readonly activeAt: Int32Array
+  private activeCount = 0
+  private readonly dirty: Uint8Array
+  private anyDirty = false
+  /** By target: the times that can still appear, and (made when asked for) their ids. */
+  private readonly frontiers: TimeAntichain[]
+  private readonly ids: (number[] | null)[]
+  private scratch = new TimeAntichain()
+  private readonly changed: number[] = []
+
+  /**
+   * Until told otherwise every time may still come in at every ingress.
+   * @throws MillraceError CONFIG: see `checkRegion`
+   */
+  constructor(description: RegionDescription, table: TimeTable) {
+    checkRegion(description)
+    this.description = description
+    this.table = table
+    const { depths } = description
+    const locations = depths.length
+    this.locations = locations
+    this.stamps = depths.map(() => new MutableAntichain(table))
+    this.targets = Int32Array.from([...new Set(description.queryPorts), ...description.egress])
+    this.ports = this.targets.length - description.egress.length
+    this.targetAt = new Int32Array(locations).fill(-1)
+    this.targets.forEach((location, target) => {
+      this.targetAt[location] = target
+    })
+    const starts = [0]
+    const all = []
+    for (const target of this.targets) {
+      for (const paths of summariesTo(description, target)) {
+        all.push(...paths)
+        starts.push(all.length)
+      }
+    }
+    this.starts = Int32Array.from(starts)
+    this.kept = Int32Array.from(all, (path) => path.kept)
+    this.firsts = Int32Array.from(all, (path) => path.first)
+    this.seconds = Int32Array.from(all, (path) => path.second)
+    this.thirds = Int32Array.from(all, (path) => path.third)
+    this.reached = depths.map((_, location) =>
+      Int32Array.from([...this.targets.keys()].filter((t) => starts[t * locations + location] < starts[t * locations + location + 1])),
+    )
+    this.active = new Int32Array(locations)
+    this.activeAt = new Int32Array(locations).fill(-1)
+    this.dirty = new Uint8Array(this.targets.length)
+    this.frontiers = Array.from(this.targets, () => new TimeAntichain())
+    this.ids = Array.from(this.targets, () => null)
+    this.ingress = new Float64Array(locations).fill(Infinity)
+    for (const location of description.ingress) this.setIngressFrontier(location, 0)
+  }
+
+  /** Changes the count of the pointstamp (location, time). */
+  update(location: number, timeId: number, delta: number): void {
+    const stamps = this.stamps[location]
+    invariant(stamps !== undefined && this.table.depth(timeId) === this.description.depths[location], 'a pointstamp has the depth of its location')
+    const moved = stamps.update(timeId, delta)
+    if (stamps.size > 0 !== this.activeAt[location] >= 0) this.setActive(location, stamps.size > 0)
+    if (moved) this.markReached(location)
+  }
+
+  /** From now on only outer times at or beyond `outer` come in at this ingress; Infinity: none. */
+  setIngressFrontier(location: number, outer: number): void {
+    invariant(this.description.ingress.includes(location), 'only an ingress has an ingress frontier')
+    if (this.ingress[location] === outer) return
+    this.ingress[location] = outer
+    if (outer < Infinity !== this.activeAt[location] >= 0) this.setActive(location, outer < Infinity)
+    this.markReached(location)
+  }
+
+  /** Brings the frontiers up to date. The query ports whose frontier changed; valid until the next call. */
+  propagate(): readonly number[] {
+    const { changed, dirty } = this
+    while (changed.length > 0) changed.pop()
+    if (!this.anyDirty) return changed
+    this.anyDirty = false
+    for (let target = 0; target < dirty.length; target++) {
+      if (dirty[target] === 0) continue
+      dirty[target] = 0
+      this.computeFrontier(target)
+      if (this.scratch.equals(this.frontiers[target])) continue
+      const next = this.scratch
+      this.scratch = this.frontiers[target]
+      this.frontiers[target] = next
+      this.ids[target] = null
+      if (target < this.ports) changed.push(this.targets[target])
+    }
+    return changed
+  }
+
+  /** The minimal times that can still appear at a query port, as ids; empty if none can. */
+  frontier(port: number): readonly number[] {
+    const target = this.targetAt[port]
+    const known = this.ids[target]
+    if (known !== null) return known
+    const ids: number[] = []
+    const { size, outers, firsts, seconds, thirds } = this.frontiers[target]
+    const depth = this.description.depths[port]
+    for (let i = 0; i < size; i++) ids.push(this.table.internDepth(depth, outers[i], firsts[i], seconds[i], thirds[i]))
+    this.ids[target] = ids
+    return ids
+  }
+
+  /** Whether nothing can arrive at the query port any more at this time or an earlier one. */
+  isClosed(port: number, timeId: number): boolean {
+    const { table } = this
+    const frontier = this.frontiers[this.targetAt[port]]
+    return !frontier.lessEqual(table.outer(timeId), table.coordinate(timeId, 1), table.coordinate(timeId, 2), table.coordinate(timeId, 3))
+  }
+
+  /** The least outer time that can still leave at an egress (by default: at any); Infinity if none can. */
+  outputFrontier(egress?: number): number {
+    let least = Infinity
+    const from = egress === undefined ? this.ports : this.targetAt[egress]
+    const end = egress === undefined ? this.targets.length : from + 1
+    for (let target = from; target < end; target++) if (this.frontiers[target].size > 0) least = Math.min(least, this.frontiers[target].outers[0])
+    return least
+  }
+
+  /** Pointstamps whose count is not zero. */
+  get outstanding(): number {
+    let sum = 0
+    for (const stamps of this.stamps) sum += stamps.size
+    return sum
+  }
+
+  private setActive(location: number, active: boolean): void {
+    if (active) {
+      this.activeAt[location] = this.activeCount
+      this.active[this.activeCount++] = location
+    } else {
+      const at = this.activeAt[location]
+      const last = this.active[--this.activeCount]
+      this.active[at] = last
+      this.activeAt[last] = at
+      this.activeAt[location] = -1
+    }
+  }
+
+  private markReached(location: number): void {
+    const reached = this.reached[location]
+    for (let i = 0; i < reached.length; i++) this.dirty[reached[i]] = 1
+    this.anyDirty = true
+  }
+
+  /** Into `scratch`: all minimal times, of those that are held, followed along all minimal paths to the target. */
+  private computeFrontier(target: number): void {
+    const { active, activeCount, starts, table, scratch } = this
+    const row = target * this.locations
+    scratch.size = 0
+    for (let i = 0; i < activeCount; i++) {
+      const location = active[i]
+      const start = starts[row + location]
+      const end = starts[row + location + 1]
+      if (start === end) continue
+      if (this.ingress[location] < Infinity) {
+        this.follow(start, end, this.ingress[location], 0, 0, 0)
+        continue
+      }
+      const times = this.stamps[location].frontier.elements
+      for (let j = 0; j < times.length; j++) {
+        const time = times[j]
+        this.follow(start, end, table.outer(time), table.coordinate(time, 1), table.coordinate(time, 2), table.coordinate(time, 3))
+      }
+    }
+  }
+
+  private follow(start: number, end: number, outer: number, first: number, second: number, third: number): void {
+    const { kept, scratch } = this
+    for (let path = start; path < end; path++) {
+      const levels = kept[path]
+      scratch.insert(
+        outer,
+        this.firsts[path] + (levels >= 1 ? first : 0),
+        this.seconds[path] + (levels >= 2 ? second : 0),
+        this.thirds[path] + (levels >= 3 ? third : 0),
+      )
+    }
+  }
+}
