@@ -43,7 +43,8 @@ export class Batch {
   reserve(n: number): void {
     if (n <= this.capacity) return
     const capacity = powerOfTwo(n)
-    for (let i = 0; i < this.columns.length; i++) this.columns[i] = grown(this.columns[i] as Int32Array, capacity * (this.widths[i] as number))
+    for (let i = 0; i < this.columns.length; i++)
+      this.columns[i] = grown(this.columns[i] as Int32Array, capacity * (this.widths[i] as number))
     this.differences = grown(this.differences, capacity)
     if (this.ownTimes !== null) {
       this.ownTimes = grown(this.ownTimes, capacity)

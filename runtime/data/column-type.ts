@@ -17,17 +17,7 @@
  * Two rows are identical exactly if all their words are equal: that is the identity encoding. The key encoding
  * (`key-encoding.ts`) and the order (`order.ts`) are coarser and finer relations that each type defines as well.
  */
-export type Kind =
-  | 'int32'
-  | 'int64'
-  | 'float64'
-  | 'bool'
-  | 'text'
-  | 'timestamp'
-  | 'decimal'
-  | 'bytes'
-  | 'json'
-  | 'array'
+export type Kind = 'int32' | 'int64' | 'float64' | 'bool' | 'text' | 'timestamp' | 'decimal' | 'bytes' | 'json' | 'array'
 
 export interface ColumnType<T = unknown, K extends Kind = Kind> {
   readonly kind: K

@@ -45,14 +45,16 @@ export function checkRegion(region: RegionDescription): void {
   }
   for (const port of region.queryPorts) if (!(depths[port] > 0)) throw misfit(region, port, 'is not inside a loop: it can be no query port')
   for (const { from, to, kind } of region.edges) {
-    if (depths[from] === undefined || depths[to] === undefined) throw misfit(region, depths[from] === undefined ? from : to, 'does not exist')
+    if (depths[from] === undefined || depths[to] === undefined)
+      throw misfit(region, depths[from] === undefined ? from : to, 'does not exist')
     const allowed = kind === 'enter' ? depths[from] < MAX_DEPTH : kind === 'identity' || depths[from] > 0
     if (!allowed || edgeSummary(kind, depths[from]).to !== depths[to])
       throw misfit(region, to, `of depth ${depths[to]} cannot follow depth ${depths[from]} by ${kind}`)
     if (egress.includes(from) || ingress.includes(to)) throw misfit(region, to, 'follows an egress or is an ingress with an edge into it')
   }
   for (let location = 0; location < depths.length; location++)
-    if (standsStill(region, location)) throw misfit(region, location, 'lies on a cycle that does not advance: it needs a feedback at its depth')
+    if (standsStill(region, location))
+      throw misfit(region, location, 'lies on a cycle that does not advance: it needs a feedback at its depth')
 }
 
 /** Whether a cycle through `location` stays at its depth or deeper and has no feedback at its depth. */

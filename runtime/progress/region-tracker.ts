@@ -95,7 +95,10 @@ export class RegionTracker {
   /** Changes the count of the pointstamp (location, time). */
   update(location: number, timeId: number, delta: number): void {
     const stamps = this.stamps[location]
-    invariant(stamps !== undefined && this.table.depth(timeId) === this.description.depths[location], 'a pointstamp has the depth of its location')
+    invariant(
+      stamps !== undefined && this.table.depth(timeId) === this.description.depths[location],
+      'a pointstamp has the depth of its location',
+    )
     const moved = stamps.update(timeId, delta)
     if (stamps.size > 0 !== this.activeAt[location] >= 0) this.setActive(location, stamps.size > 0)
     if (moved) this.markReached(location)
@@ -155,7 +158,8 @@ export class RegionTracker {
     let least = Infinity
     const from = egress === undefined ? this.ports : this.targetAt[egress]
     const end = egress === undefined ? this.targets.length : from + 1
-    for (let target = from; target < end; target++) if (this.frontiers[target].size > 0) least = Math.min(least, this.frontiers[target].outers[0])
+    for (let target = from; target < end; target++)
+      if (this.frontiers[target].size > 0) least = Math.min(least, this.frontiers[target].outers[0])
     return least
   }
 

@@ -35,8 +35,7 @@ export class TimeAntichain {
   /** Whether a member is at or before the time. */
   lessEqual(outer: number, first: number, second: number, third: number): boolean {
     const { outers, firsts, seconds, thirds, size } = this
-    for (let i = 0; i < size; i++)
-      if (outers[i] <= outer && firsts[i] <= first && seconds[i] <= second && thirds[i] <= third) return true
+    for (let i = 0; i < size; i++) if (outers[i] <= outer && firsts[i] <= first && seconds[i] <= second && thirds[i] <= third) return true
     return false
   }
 

@@ -6,7 +6,10 @@ type Time = readonly [outer: number, ...inner: number[]]
 
 const coordinate = fc.integer({ min: 0, max: 4 })
 /** Outer times near 2^53 and apart by less than 2^32 show a hash or an equality that drops bits. */
-const outer = fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 3 }).map((i) => 1_760_000_000_000_000 + i * 2 ** 32))
+const outer = fc.oneof(
+  fc.integer({ min: 0, max: 5 }),
+  fc.integer({ min: 0, max: 3 }).map((i) => 1_760_000_000_000_000 + i * 2 ** 32),
+)
 const timeOf = (depth: number): fc.Arbitrary<Time> =>
   fc.tuple(outer, fc.array(coordinate, { minLength: depth, maxLength: depth })).map(([o, inner]) => [o, ...inner] as const)
 const depths = fc.integer({ min: 1, max: 3 })
