@@ -3,11 +3,14 @@
  * appear at each query port (Naiad, SOSP 2013, section 2.3; `reachability` of timely dataflow, with the paths
  * precomputed instead of walked).
  */
+import { grown } from '../data/batch.ts'
 import { invariant } from '../error.ts'
 import { MutableAntichain } from '../time/mutable-antichain.ts'
 import type { TimeTable } from '../time/time-table.ts'
 import { checkRegion, type RegionDescription, summariesTo } from './region-description.ts'
 import { TimeAntichain } from './time-antichain.ts'
+
+const INITIAL_HELD = 16
 
 /**
  * Counts may be below zero for a while; only times with a count above zero hold a frontier. What is asked for is as of
@@ -47,6 +50,13 @@ export class RegionTracker {
   private readonly frontiers: TimeAntichain[]
   private readonly ids: (number[] | null)[]
   private scratch = new TimeAntichain()
+  /** What `gather` found: location and time of each. */
+  private held = 0
+  private heldAt = new Int32Array(INITIAL_HELD)
+  private heldOuters = new Float64Array(INITIAL_HELD)
+  private heldFirsts = new Int32Array(INITIAL_HELD)
+  private heldSeconds = new Int32Array(INITIAL_HELD)
+  private heldThirds = new Int32Array(INITIAL_HELD)
   private readonly changed: number[] = []
 
   /**
@@ -119,6 +129,7 @@ export class RegionTracker {
     while (changed.length > 0) changed.pop()
     if (!this.anyDirty) return changed
     this.anyDirty = false
+    this.gather()
     for (let target = 0; target < dirty.length; target++) {
       if (dirty[target] === 0) continue
       dirty[target] = 0
@@ -189,38 +200,57 @@ export class RegionTracker {
     this.anyDirty = true
   }
 
-  /** Into `scratch`: all minimal times, of those that are held, followed along all minimal paths to the target. */
-  private computeFrontier(target: number): void {
-    const { active, activeCount, starts, table, scratch } = this
-    const row = target * this.locations
-    scratch.size = 0
+  /** The minimal times held at the active locations, as columns, so that each target reads them in one pass. */
+  private gather(): void {
+    const { active, activeCount, table } = this
+    let held = 0
     for (let i = 0; i < activeCount; i++) {
       const location = active[i]
-      const start = starts[row + location]
-      const end = starts[row + location + 1]
-      if (start === end) continue
       if (this.ingress[location] < Infinity) {
-        this.follow(start, end, this.ingress[location], 0, 0, 0)
+        this.hold(held++, location, this.ingress[location], 0, 0, 0)
         continue
       }
       const times = this.stamps[location].frontier.elements
       for (let j = 0; j < times.length; j++) {
         const time = times[j]
-        this.follow(start, end, table.outer(time), table.coordinate(time, 1), table.coordinate(time, 2), table.coordinate(time, 3))
+        this.hold(held++, location, table.outer(time), table.coordinate(time, 1), table.coordinate(time, 2), table.coordinate(time, 3))
       }
     }
+    this.held = held
   }
 
-  private follow(start: number, end: number, outer: number, first: number, second: number, third: number): void {
-    const { kept, scratch } = this
-    for (let path = start; path < end; path++) {
-      const levels = kept[path]
-      scratch.insert(
-        outer,
-        this.firsts[path] + (levels >= 1 ? first : 0),
-        this.seconds[path] + (levels >= 2 ? second : 0),
-        this.thirds[path] + (levels >= 3 ? third : 0),
-      )
+  private hold(at: number, location: number, outer: number, first: number, second: number, third: number): void {
+    if (at === this.heldAt.length) {
+      this.heldAt = grown(this.heldAt, at * 2)
+      this.heldOuters = grown(this.heldOuters, at * 2)
+      this.heldFirsts = grown(this.heldFirsts, at * 2)
+      this.heldSeconds = grown(this.heldSeconds, at * 2)
+      this.heldThirds = grown(this.heldThirds, at * 2)
+    }
+    this.heldAt[at] = location
+    this.heldOuters[at] = outer
+    this.heldFirsts[at] = first
+    this.heldSeconds[at] = second
+    this.heldThirds[at] = third
+  }
+
+  /** Into `scratch`: the minimal ones of all times that are held, followed along all minimal paths to the target. */
+  private computeFrontier(target: number): void {
+    const { starts, kept, firsts, seconds, thirds, scratch, held, heldAt, heldOuters, heldFirsts, heldSeconds, heldThirds } = this
+    const row = target * this.locations
+    scratch.size = 0
+    for (let i = 0; i < held; i++) {
+      const cell = row + heldAt[i]
+      const end = starts[cell + 1]
+      for (let path = starts[cell]; path < end; path++) {
+        const levels = kept[path]
+        scratch.insert(
+          heldOuters[i],
+          levels >= 1 ? firsts[path] + heldFirsts[i] : firsts[path],
+          levels >= 2 ? seconds[path] + heldSeconds[i] : seconds[path],
+          levels >= 3 ? thirds[path] + heldThirds[i] : thirds[path],
+        )
+      }
     }
   }
 }

@@ -54,7 +54,10 @@ export class MutableAntichain {
   }
 
   private position(time: number): number {
-    return this.positions === null ? this.times.indexOf(time) : (this.positions.get(time) ?? -1)
+    if (this.positions !== null) return this.positions.get(time) ?? -1
+    const { times } = this
+    for (let at = times.length - 1; at >= 0; at--) if (times[at] === time) return at
+    return -1
   }
 
   private append(time: number, count: number): void {
