@@ -1,0 +1,108 @@
+/**
+ * Builds a dataflow description on one worker: each node once, arrangements shared.
+ *
+ * Two passes. First all lookups are grouped: lookups that meet in a join share a key table, and so do those that meet
+ * them elsewhere (union-find), with key types common to the whole group. Then nodes are built from the wanted outputs upwards.
+ */
+import type { ColumnType } from '../runtime/data/column-type.ts'
+import { commonKeyType } from '../runtime/data/key-encoding.ts'
+import { typeName } from '../runtime/data/schema.ts'
+import { MillraceError } from '../runtime/error.ts'
+import type { Dataflow } from '../runtime/graph/dataflow.ts'
+import type { Stream } from '../runtime/graph/stream.ts'
+import { KeyTable } from '../runtime/trace/key-table.ts'
+import { ArrangeOperator } from './arrange.ts'
+import type { Built, Lookup, PlanNode } from './plan.ts'
+
+/** The lookups of one group: one key table, one set of key types. */
+interface KeyGroup {
+  types: ColumnType[]
+  table: KeyTable | null
+}
+
+export class Builder {
+  readonly dataflow: Dataflow
+  private readonly built = new Map<PlanNode, Built>()
+  private readonly groups = new Map<string, { parent: string; group: KeyGroup }>()
+  private readonly nodeIds = new Map<PlanNode, number>()
+  private readonly arrangements = new Map<string, ArrangeOperator>()
+
+  constructor(dataflow: Dataflow, outputs: readonly PlanNode[]) {
+    this.dataflow = dataflow
+    for (const output of outputs) this.collect(output)
+  }
+
+  /** What this worker made of a node; built at the first call. */
+  of(node: PlanNode): Built {
+    let built = this.built.get(node)
+    if (built === undefined) {
+      built = node.build(this)
+      this.built.set(node, built)
+    }
+    return built
+  }
+
+  /** The arrangement of a node's rows by some columns; the same one for everybody who asks for the same. */
+  arrange(node: PlanNode, columns: readonly number[]): ArrangeOperator {
+    const { rows } = this.of(node)
+    const group = this.groupOf({ node, columns })
+    const name = `${rows.operator.id}|${rows.picks.join()}|${columns.join()}`
+    let arrangement = this.arrangements.get(name)
+    if (arrangement === undefined) {
+      group.table ??= new KeyTable(group.types.map((type) => type.width))
+      arrangement = new ArrangeOperator(this.exchange(rows, columns), columns, group.types, group.table)
+      this.arrangements.set(name, arrangement)
+    }
+    return arrangement
+  }
+
+  /** The stream with each row on the worker that its key columns choose. */
+  exchange(stream: Stream, _columns: readonly number[]): Stream {
+    return stream
+  }
+
+  private collect(node: PlanNode): void {
+    if (this.nodeIds.has(node)) return
+    this.nodeIds.set(node, this.nodeIds.size)
+    for (const input of node.inputs) this.collect(input)
+    const lookups = node.lookups ?? []
+    for (const lookup of lookups) this.unite(lookups[0] as Lookup, lookup)
+  }
+
+  private nameOf(lookup: Lookup): string {
+    let id = this.nodeIds.get(lookup.node)
+    if (id === undefined) {
+      this.collect(lookup.node)
+      id = this.nodeIds.get(lookup.node) as number
+    }
+    return `${id}|${lookup.columns.join()}`
+  }
+
+  private find(name: string): { parent: string; group: KeyGroup } {
+    let entry = this.groups.get(name) as { parent: string; group: KeyGroup }
+    while (entry.parent !== '') entry = this.groups.get(entry.parent) as { parent: string; group: KeyGroup }
+    return entry
+  }
+
+  private groupOf(lookup: Lookup): KeyGroup {
+    const name = this.nameOf(lookup)
+    if (!this.groups.has(name)) {
+      const types = lookup.columns.map((column) => lookup.node.schema.types[column] as ColumnType)
+      this.groups.set(name, { parent: '', group: { types, table: null } })
+    }
+    return this.find(name).group
+  }
+
+  private unite(a: Lookup, b: Lookup): void {
+    const first = this.groupOf(a)
+    const second = this.groupOf(b)
+    if (first === second) return
+    first.types = first.types.map((type, i) => {
+      const other = second.types[i] as ColumnType
+      const common = commonKeyType(type, other)
+      if (common === null) throw new MillraceError('COLUMN_TYPE', `${typeName(type)} and ${typeName(other)} cannot be compared as keys`)
+      return common
+    })
+    this.find(this.nameOf(b)).parent = this.nameOf(a)
+  }
+}

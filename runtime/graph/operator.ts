@@ -1,0 +1,139 @@
+/**
+ * An operator of a dataflow on one worker, and the ports through which batches and frontiers reach it.
+ *
+ * Contract of `step()`: drain the queues (or stop early and call `this.yield()`, keeping the frontier where the rest
+ * of the work needs it), then `advance` the output frontier to what the input frontiers and the operator's own held times
+ * allow. `step` runs when a batch or a frontier arrived, never concurrently, never within itself.
+ *
+ * Frontiers outside loops are plain numbers: no later batch has a time below. Source: the progress
+ * protocol of Naiad (SOSP 2013), reduced to in-band minima where channels are FIFO and times totally ordered.
+ */
+import { invariant } from '../error.ts'
+import type { Batch } from '../data/batch.ts'
+import type { Dataflow } from './dataflow.ts'
+
+/** One input of an operator: a FIFO queue of batches and the frontier behind them. */
+export class Port {
+  readonly operator: Operator
+  /** No batch that arrives from now on has a time below this. */
+  frontier: number
+  private first: Batch | null = null
+  private rest: Batch[] = []
+  private head = 0
+
+  constructor(operator: Operator, frontier: number) {
+    this.operator = operator
+    this.frontier = frontier
+  }
+
+  push(batch: Batch): void {
+    if (this.first === null) this.first = batch
+    else this.rest.push(batch)
+  }
+
+  /** The oldest batch in the queue, or null. */
+  peek(): Batch | null {
+    return this.first
+  }
+
+  /** Takes the oldest batch; the caller releases it. */
+  pop(): Batch | null {
+    const batch = this.first
+    if (this.head < this.rest.length) {
+      this.first = this.rest[this.head++] as Batch
+      if (this.head === this.rest.length) {
+        this.rest = []
+        this.head = 0
+      }
+    } else this.first = null
+    return batch
+  }
+
+  /** The i-th batch behind the oldest (0 = the oldest), or null. */
+  at(i: number): Batch | null {
+    if (i === 0) return this.first
+    return this.rest[this.head + i - 1] ?? null
+  }
+
+  get length(): number {
+    return this.first === null ? 0 : 1 + this.rest.length - this.head
+  }
+}
+
+export abstract class Operator {
+  /** Position in the dataflow's order; inputs come before (feedback excepted). */
+  id = -1
+  readonly dataflow: Dataflow
+  /** What a user reads in messages and metrics, such as `join` or `orders.filter`. */
+  name: string
+  readonly inputs: Port[] = []
+  /** The ports that read this operator's output. */
+  readonly readers: Port[] = []
+  /** No later output has a time below this. */
+  frontier: number
+
+  constructor(dataflow: Dataflow, name: string) {
+    this.dataflow = dataflow
+    this.name = name
+    this.frontier = dataflow.since
+    dataflow.add(this)
+  }
+
+  abstract step(): void
+
+  /** Subscribes to the output of `source`. */
+  listen(source: Operator): Port {
+    const port = new Port(this, source.frontier)
+    this.inputs.push(port)
+    source.readers.push(port)
+    return port
+  }
+
+  /** Passes a batch on to all readers; the caller gives its own claim away. */
+  send(batch: Batch): void {
+    const readers = this.readers
+    if (batch.n === 0 || readers.length === 0) {
+      batch.release()
+      return
+    }
+    batch.readers += readers.length - 1
+    for (let i = 0; i < readers.length; i++) {
+      const port = readers[i] as Port
+      port.push(batch)
+      port.operator.activate()
+    }
+  }
+
+  /** Promises that no later output has a time below `time`. */
+  advance(time: number): void {
+    if (time <= this.frontier) return
+    this.frontier = time
+    const readers = this.readers
+    for (let i = 0; i < readers.length; i++) {
+      const port = readers[i] as Port
+      port.frontier = time
+      port.operator.activate()
+    }
+  }
+
+  activate(): void {
+    this.dataflow.activate(this.id)
+  }
+
+  /** Runs `step` again after everything downstream has run. */
+  yield(): void {
+    this.dataflow.activate(this.id)
+  }
+
+  /** The least of the input frontiers. */
+  inputFrontier(): number {
+    const inputs = this.inputs
+    invariant(inputs.length > 0, `${this.name} has no input`)
+    let frontier = (inputs[0] as Port).frontier
+    for (let i = 1; i < inputs.length; i++) {
+      const other = (inputs[i] as Port).frontier
+      if (other < frontier) frontier = other
+    }
+    return frontier
+  }
+}

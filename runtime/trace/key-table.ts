@@ -1,0 +1,139 @@
+/**
+ * Key content -> dense int32 key ids, shared by all arrangements of one worker that are joined on the key.
+ *
+ * A key of one word stands for itself (*dense*: the key id is the key) while the keys are small enough for direct
+ * indexing: below max(2^20, 4 x rows seen). Otherwise, and for wider keys, an exact hash table gives ids from 0 on.
+ * Cost: nothing or 2 ns a row dense, 10-60 ns hashed (cache misses). Source: dense ids as in column stores'
+ * dictionary encoding; the threshold is measured (docs/design/0001-core.md).
+ */
+import { powerOfTwo } from '../data/batch.ts'
+import { WordTable } from '../data/word-table.ts'
+
+/** Direct indexing is never given up below this many keys. */
+const DENSE_FLOOR = 1 << 20
+/** Nor while the largest key is below this multiple of the rows seen. */
+const DENSE_RATIO = 4
+const START_CAPACITY = 1024
+
+/** State that is indexed by the key ids of a table; tells which ids it still needs. */
+export interface KeyUser {
+  /** Calls or sets `live[id] = 1` for every key id that has state here. */
+  markKeys(live: Uint8Array): void
+}
+
+export class KeyTable {
+  /** Tests force hashing of every key. */
+  static forceHash = false
+
+  readonly widths: readonly number[]
+  /** Key ids are below this; arrays indexed by key id have at least this length. A power of two. */
+  capacity = START_CAPACITY
+  readonly users: KeyUser[] = []
+  private readonly oneWord: boolean
+  private denseNow: boolean
+  private rowsSeen = 0
+  private table: WordTable | null = null
+  private scratch = new Int32Array(64)
+  private readonly single: Int32Array[] = [new Int32Array(0)]
+
+  constructor(widths: readonly number[]) {
+    this.widths = widths
+    this.oneWord = widths.length === 1 && widths[0] === 1
+    this.denseNow = this.oneWord && !KeyTable.forceHash
+  }
+
+  /** Whether a key id is the key's one word itself. */
+  get dense(): boolean {
+    return this.denseNow
+  }
+
+  /** The table of the keys' words by id, when not dense. */
+  get words(): WordTable | null {
+    return this.table
+  }
+
+  get bytes(): number {
+    return (this.table?.bytes ?? 0) + this.scratch.byteLength
+  }
+
+  /** The key ids of n rows, new keys included. The result is the key column itself or a scratch that the next call reuses. */
+  map(columns: readonly Int32Array[], n: number): Int32Array {
+    if (this.oneWord) {
+      const column = columns[0] as Int32Array
+      if (this.denseNow) {
+        this.rowsSeen += n
+        let or = 0
+        for (let i = 0; i < n; i++) or |= column[i] as number
+        if (or >>> 0 < this.capacity) return column
+        if (or >= 0 && or < Math.max(DENSE_FLOOR, DENSE_RATIO * this.rowsSeen)) {
+          this.capacity = powerOfTwo(or + 1)
+          return column
+        }
+        this.leaveDense()
+      }
+      this.single[0] = column
+      return this.hashed(this.single, n)
+    }
+    return this.hashed(columns, n)
+  }
+
+  /** The key ids of n keys, -1 for a key that has none. */
+  find(columns: readonly Int32Array[], n: number, out: Int32Array): void {
+    if (this.denseNow) {
+      const column = columns[0] as Int32Array
+      for (let i = 0; i < n; i++) out[i] = (column[i] as number) >>> 0 < this.capacity ? (column[i] as number) : -1
+    } else if (this.table === null) out.fill(-1, 0, n)
+    else this.table.find(columns as Int32Array[], n, out)
+  }
+
+  private hashed(columns: readonly Int32Array[], n: number): Int32Array {
+    let table = this.table
+    if (table === null) table = this.table = new WordTable(this.widths)
+    if (this.scratch.length < n) this.scratch = new Int32Array(powerOfTwo(n))
+    table.lookupOrInsert(columns as Int32Array[], n, this.scratch)
+    if (table.capacity > this.capacity) this.capacity = table.capacity
+    return this.scratch
+  }
+
+  /** All ids so far stay what they are: each below capacity becomes an entry of the table, in order; a sweep frees the unused. */
+  private leaveDense(): void {
+    this.denseNow = false
+    if (this.rowsSeen === 0) return
+    const table = new WordTable(this.widths)
+    this.table = table
+    const column = new Int32Array(this.capacity)
+    for (let i = 0; i < column.length; i++) column[i] = i
+    table.lookupOrInsert([column], column.length, new Int32Array(column.length))
+    if (table.capacity > this.capacity) this.capacity = table.capacity
+  }
+
+  /** Writes the key columns of key ids at rows `at ..`. */
+  writeKeys(ids: Int32Array, n: number, out: readonly Int32Array[], at: number): void {
+    const table = this.table
+    if (table === null) {
+      const column = out[0] as Int32Array
+      for (let i = 0; i < n; i++) column[at + i] = ids[i] as number
+      return
+    }
+    const { arena, stride } = table
+    let word = table.offset
+    for (let c = 0; c < out.length; c++) {
+      const width = this.widths[c] as number
+      const column = out[c] as Int32Array
+      for (let i = 0; i < n; i++) {
+        const from = (ids[i] as number) * stride + word
+        for (let j = 0; j < width; j++) column[(at + i) * width + j] = arena[from + j] as number
+      }
+      word += width
+    }
+  }
+
+  /** Frees the ids that no user needs; only at local quiescence. Returns how many. */
+  sweep(): number {
+    const table = this.table
+    if (table === null) return 0
+    const live = new Uint8Array(this.capacity)
+    for (const user of this.users) user.markKeys(live)
+    return table.releaseUnless(live)
+  }
+}
