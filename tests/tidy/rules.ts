@@ -1,0 +1,43 @@
+/** What the tidy test holds the project to, as data. */
+
+/** Folders, and the folders that each may import besides itself. Architecture: the core knows nobody. */
+export const mayImport: Readonly<Record<string, readonly string[]>> = {
+  runtime: [],
+  operators: ['runtime'],
+  worker: ['runtime', 'operators'],
+  coordinator: ['runtime'],
+  connectors: ['runtime'],
+  sql: ['runtime', 'operators'],
+  console: [],
+  /** The files at the root assemble the public package and the command line. */
+  '': ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql'],
+  tests: ['*'],
+  bench: ['*'],
+  examples: ['*'],
+}
+
+export const productFolders = ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql', 'console']
+
+/** Where a reader, a tool or a process starts. A product file must be reachable from an entry of the product. */
+export const productEntries = [/^[^/]+\.ts$/, /^(worker|coordinator)\/main\.ts$/]
+export const otherEntries = [/^tests\/.*\.test\.ts$/, /^bench\/main\.ts$/, /^examples\/[^/]+\/[^/]+\.ts$/]
+
+/** `node:` modules: only the Node half of the environment, so that the core runs in a browser. */
+export const nodeHalf = [/^runtime\/env\/node-[^/]+\.ts$/, /^[^/]+\.ts$/]
+/** Globals that are not functions of their arguments: only behind the one door. */
+export const besideTheDoor = [/^runtime\/env\/[^/]+\.ts$/, /^[^/]+\.ts$/]
+export const doorFolders = ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql']
+
+const GLOBAL = '(?:(?<![.\\w$])|(?<=\\b(?:globalThis|window|self)\\.))'
+export const sideDoors: readonly { readonly name: string; readonly pattern: RegExp }[] = [
+  { name: 'Date.now', pattern: new RegExp(`${GLOBAL}Date\\s*\\.\\s*now\\b`) },
+  { name: 'the current Date', pattern: new RegExp(`${GLOBAL}(?:new\\s+Date\\s*(?:\\(\\s*\\)|(?!\\s*\\())|(?<!new\\s+)Date\\s*\\()`) },
+  { name: 'performance', pattern: new RegExp(`${GLOBAL}performance\\s*\\.`) },
+  { name: 'Math.random', pattern: new RegExp(`${GLOBAL}Math\\s*\\.\\s*random\\b`) },
+  { name: 'a timer', pattern: new RegExp(`${GLOBAL}(?:setTimeout|setInterval|setImmediate|requestAnimationFrame)\\b`) },
+  { name: 'crypto', pattern: new RegExp(`${GLOBAL}crypto\\s*\\.`) },
+  { name: 'the network', pattern: new RegExp(`${GLOBAL}(?:fetch\\s*\\(|new\\s+(?:WebSocket|EventSource|XMLHttpRequest)\\b)`) },
+  { name: 'process', pattern: new RegExp(`${GLOBAL}process\\s*\\.`) },
+]
+
+export const LONGEST_FILE = 500
