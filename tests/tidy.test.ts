@@ -32,6 +32,7 @@ describe('the checks see what they are for', () => {
     ])
     const thread = file('worker/t.ts', "new URL('../coordinator/x.ts', import.meta.url)", "await import('../runtime/a.ts')")
     expect(checks.dependencyDirection([thread, file('coordinator/x.ts'), file('runtime/a.ts')])).toHaveLength(1)
+    expect(checks.dependencyDirection([file('runtime/a.ts', "f(\"import x from './y.ts'\") // import './z.ts'")])).toEqual([])
   })
 
   it('a cycle of three, and types count', () => {
@@ -97,7 +98,7 @@ describe('the checks see what they are for', () => {
     ]
     expect(checks.privateState([file('operators/count.ts', ...fields, '}')])).toHaveLength(2)
     const proper = [
-      'class Count {',
+      'class Count extends Operator {',
       '  private readonly names = new Map() // not state: rebuilt from the plan',
       '  f(): void {',
       '    const m = new Map()',

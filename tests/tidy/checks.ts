@@ -89,7 +89,7 @@ export function sideDoors(files: readonly SourceFile[]): string[] {
 export function barrels(files: readonly SourceFile[]): string[] {
   return files
     .filter((file) => folderOf(file.path) !== '')
-    .filter((file) => /\bexport\s+(?:type\s+)?(?:\*|\{[^}]*\})(?:\s+as\s+\w+)?\s+from\b/.test(blank(file.text, 'comments')))
+    .filter((file) => /\bexport\s+(?:type\s+)?(?:\*|\{[^}]*\})(?:\s+as\s+\w+)?\s+from\b/.test(blank(file.text, 'comments and strings')))
     .map((file) => `${file.path}: exports what another file defines`)
 }
 

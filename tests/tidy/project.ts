@@ -42,7 +42,9 @@ const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*(['"])([^'"\n]+)\1|new URL\(\s*(['"]
 /** Static, dynamic and type imports, re-exports, and modules that are named by URL (threads). */
 export function importsOf(file: SourceFile): Import[] {
   const code = blank(file.text, 'comments')
-  return [...code.matchAll(IMPORT)].map((match) => {
+  const withoutStrings = blank(file.text, 'comments and strings')
+  const matches = [...code.matchAll(IMPORT)].filter((match) => withoutStrings.startsWith(match[0].slice(0, 4), match.index))
+  return matches.map((match) => {
     const name = match[2] ?? match[4] ?? ''
     const relative = name.startsWith('.')
     return {
