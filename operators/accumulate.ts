@@ -101,13 +101,13 @@ export class AccumulateOperator extends Operator implements KeyUser {
     const n = this.touchedCount
     const out = this.pool.take(this.time, 2 * n)
     this.touchedCount = 0
-    if (this.countOnly && this.keyCount === 1 && this.keys.widths[0] === 1) {
+    if (this.countOnly && this.keyCount === 1 && (this.keys.widths[0] === 1 || (this.keys.dense && this.keys.widths[0] === 2))) {
       const words = this.keys.words
       const keys = out.columns[0] as Int32Array
       const counts = out.columns[1] as Int32Array
       out.n =
         words === null
-          ? emitDenseCounts(n, this.touched, this.before, this.rows, keys, counts, out.differences)
+          ? emitDenseCounts(n, this.touched, this.before, this.rows, keys, this.keys.widths[0] as number, counts, out.differences)
           : emitCounts(n, this.touched, this.before, this.rows, words.arena, words.stride, words.offset, keys, counts, out.differences)
     } else this.emitRows(out, n)
     this.send(out)
@@ -176,6 +176,7 @@ function emitDenseCounts(
   before: Int32Array,
   rows: Int32Array,
   keys: Int32Array,
+  width: number,
   counts: Int32Array,
   differences: Int32Array,
 ): number {
@@ -187,13 +188,15 @@ function emitDenseCounts(
     rows[2 * key + 1] = 0
     if (was === is) continue
     if (was !== 0) {
-      keys[m] = key
+      keys[width * m] = key
+      if (width === 2) keys[2 * m + 1] = key >> 31
       counts[2 * m] = was
       counts[2 * m + 1] = was >> 31
       differences[m++] = -1
     }
     if (is !== 0) {
-      keys[m] = key
+      keys[width * m] = key
+      if (width === 2) keys[2 * m + 1] = key >> 31
       counts[2 * m] = is
       counts[2 * m + 1] = is >> 31
       differences[m++] = 1

@@ -12,7 +12,7 @@
  */
 import { type Batch, BatchPool, powerOfTwo } from '../runtime/data/batch.ts'
 import { type ColumnType, isInterned } from '../runtime/data/column-type.ts'
-import { KeyEncoder } from '../runtime/data/key-encoding.ts'
+import { KeyEncoder, keyTextOf } from '../runtime/data/key-encoding.ts'
 import { radixSortByKey, type SortScratch, sortScratch } from '../runtime/data/radix-sort.ts'
 import { WordTable } from '../runtime/data/word-table.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
@@ -96,7 +96,7 @@ export class ArrangeOperator extends Operator {
     copy(batch.differences, open.differences, at, n)
     const rows = this.trace.rows
     if (rows !== null) {
-      rows.put(pickColumns(batch, this.valuePicks, this.valueScratch), n, batch.differences, at === 0 ? values : values.subarray(at))
+      rows.put(pickColumns(batch, this.valuePicks, this.valueScratch), n, batch.differences, values, at)
     } else if (this.valuePicks.length === 1) copy(batch.columns[this.valuePicks[0] as number] as Int32Array, values, at, n)
     else values.fill(0, at, at + n)
     open.n = at + n
@@ -127,7 +127,7 @@ export class ArrangeOperator extends Operator {
 
 /** Types whose key encoding merges different values, so that the key alone does not give the value back. */
 export function losesIdentity(type: ColumnType): boolean {
-  return type.kind === 'float64' || type.kind === 'decimal'
+  return type.kind === 'float64' || keyTextOf(type) !== null
 }
 
 /** Positions of dictionary ids among the words of a value of these types. */

@@ -147,10 +147,10 @@ function generate(layout: JoinLayout, delta: 'left' | 'right'): { outputs: strin
       const word = column.word + j
       let source: string
       if (j >= column.stored) source = '0'
-      else if (column.side === 'key') source = layout.key === null ? 'k' : `keyArena[kp+${word}]`
+      else if (column.side === 'key') source = layout.key !== null ? `keyArena[kp+${word}]` : word === 0 ? 'k' : '(k>>31)'
       else if (column.side === delta) source = deltaSide === null ? 'v' : `deltaArena[dp+${word}]`
       else source = headSide === null ? 'w' : `headArena[wp+${word}]`
-      if (source.includes('wp+') || source === 'w' || source === '0') inner.push(`${target}=${source}`)
+      if (source.includes('wp+') || source === 'w' || source === '0' || source === 'k') inner.push(`${target}=${source}`)
       else {
         hoisted.push(`const x${c}_${j}=${source}`)
         inner.push(`${target}=x${c}_${j}`)
@@ -181,7 +181,7 @@ function writer(layout: JoinLayout, delta: 'left' | 'right') {
         const word = column.word + j
         let value = 0
         if (j < column.stored) {
-          if (column.side === 'key') value = wordOf(layout.key, keyArena, k, word)
+          if (column.side === 'key') value = layout.key === null && word > 0 ? k >> 31 : wordOf(layout.key, keyArena, k, word)
           else if (column.side === delta) value = wordOf(deltaSide, deltaArena, v, word)
           else value = wordOf(headSide, headArena, w, word)
         }

@@ -1,8 +1,9 @@
 /**
  * Key content -> dense int32 key ids, shared by all arrangements of one worker that are joined on the key.
  *
- * A key of one word stands for itself (*dense*: the key id is the key) while the keys are small enough for direct
- * indexing: below max(2^20, 4 x rows seen). Otherwise, and for wider keys, an exact hash table gives ids from 0 on.
+ * A key of one word, or of two of which the second is the sign of the first (a small int64), stands for itself
+ * (*dense*: the key id is the first word) while the keys are small enough for direct indexing: below max(2^20, 4 x rows
+ * seen). Otherwise, and for wider keys, an exact hash table gives ids from 0 on.
  * Cost: nothing or 2 ns a row dense, 10-60 ns hashed (cache misses). Source: dense ids as in column stores'
  * dictionary encoding; the threshold is measured (docs/design/0001-core.md).
  */
@@ -29,20 +30,20 @@ export class KeyTable {
   /** Key ids are below this; arrays indexed by key id have at least this length. A power of two. */
   capacity = START_CAPACITY
   readonly users: KeyUser[] = []
-  private readonly oneWord: boolean
+  /** Words of a key that may be dense: 1 or 2; 0 if such keys never are. */
+  private readonly denseWidth: number
   private denseNow: boolean
   private rowsSeen = 0
   private table: WordTable | null = null
   private scratch = new Int32Array(64)
-  private readonly single: Int32Array[] = [new Int32Array(0)]
 
   constructor(widths: readonly number[]) {
     this.widths = widths
-    this.oneWord = widths.length === 1 && widths[0] === 1
-    this.denseNow = this.oneWord && !KeyTable.forceHash
+    this.denseWidth = widths.length === 1 && (widths[0] as number) <= 2 ? (widths[0] as number) : 0
+    this.denseNow = this.denseWidth > 0 && !KeyTable.forceHash
   }
 
-  /** Whether a key id is the key's one word itself. */
+  /** Whether a key id is the key's first word itself (and a second word its sign). */
   get dense(): boolean {
     return this.denseNow
   }
@@ -58,30 +59,46 @@ export class KeyTable {
 
   /** The key ids of n rows, new keys included. The result is the key column itself or a scratch that the next call reuses. */
   map(columns: readonly Int32Array[], n: number): Int32Array {
-    if (this.oneWord) {
-      const column = columns[0] as Int32Array
-      if (this.denseNow) {
-        this.rowsSeen += n
+    if (this.denseNow) {
+      const first = this.denseWidth === 1 ? (columns[0] as Int32Array) : this.narrow(columns[0] as Int32Array, n)
+      this.rowsSeen += n
+      if (first !== null) {
         let or = 0
-        for (let i = 0; i < n; i++) or |= column[i] as number
-        if (or >>> 0 < this.capacity) return column
+        for (let i = 0; i < n; i++) or |= first[i] as number
+        if (or >>> 0 < this.capacity) return first
         if (or >= 0 && or < Math.max(DENSE_FLOOR, DENSE_RATIO * this.rowsSeen)) {
           this.capacity = powerOfTwo(or + 1)
-          return column
+          return first
         }
-        this.leaveDense()
       }
-      this.single[0] = column
-      return this.hashed(this.single, n)
+      this.leaveDense()
     }
     return this.hashed(columns, n)
+  }
+
+  /** The first words of two-word keys whose second is its sign; null if one is not so. */
+  private narrow(column: Int32Array, n: number): Int32Array | null {
+    if (this.scratch.length < n) this.scratch = new Int32Array(powerOfTwo(n))
+    const out = this.scratch
+    let wide = 0
+    for (let i = 0; i < n; i++) {
+      const low = column[2 * i] as number
+      wide |= (column[2 * i + 1] as number) ^ (low >> 31)
+      out[i] = low
+    }
+    return wide === 0 ? out : null
   }
 
   /** The key ids of n keys, -1 for a key that has none. */
   find(columns: readonly Int32Array[], n: number, out: Int32Array): void {
     if (this.denseNow) {
       const column = columns[0] as Int32Array
-      for (let i = 0; i < n; i++) out[i] = (column[i] as number) >>> 0 < this.capacity ? (column[i] as number) : -1
+      const width = this.denseWidth
+      for (let i = 0; i < n; i++) {
+        const first = column[width * i] as number
+        const fits = first >>> 0 < this.capacity && (width === 1 || column[2 * i + 1] === first >> 31)
+        out[i] = fits ? first : -1
+      }
     } else if (this.table === null) out.fill(-1, 0, n)
     else this.table.find(columns as Int32Array[], n, out)
   }
@@ -101,9 +118,9 @@ export class KeyTable {
     if (this.rowsSeen === 0) return
     const table = new WordTable(this.widths)
     this.table = table
-    const column = new Int32Array(this.capacity)
-    for (let i = 0; i < column.length; i++) column[i] = i
-    table.lookupOrInsert([column], column.length, new Int32Array(column.length))
+    const column = new Int32Array(this.denseWidth * this.capacity)
+    for (let i = 0; i < this.capacity; i++) column[this.denseWidth * i] = i
+    table.lookupOrInsert([column], this.capacity, new Int32Array(this.capacity))
     if (table.capacity > this.capacity) this.capacity = table.capacity
   }
 
@@ -112,7 +129,13 @@ export class KeyTable {
     const table = this.table
     if (table === null) {
       const column = out[0] as Int32Array
-      for (let i = 0; i < n; i++) column[at + i] = ids[i] as number
+      if (this.denseWidth === 1) for (let i = 0; i < n; i++) column[at + i] = ids[i] as number
+      else {
+        for (let i = 0; i < n; i++) {
+          column[2 * (at + i)] = ids[i] as number
+          column[2 * (at + i) + 1] = (ids[i] as number) >> 31
+        }
+      }
       return
     }
     const { arena, stride } = table
