@@ -37,7 +37,7 @@ export interface Import {
   readonly line: number
 }
 
-const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*(['"])([^'"\n]+)\1|new URL\(\s*(['"])(\.{1,2}\/[^'"\n]+)\3\s*,\s*import\.meta\.url/g
+const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*(['"])([^'"\n]+)\1|new URL\(\s*(['"])(\.{1,2}\/[^'"\n]+\.ts)\3\s*,\s*import\.meta\.url/g
 
 /** Static, dynamic and type imports, re-exports, and modules that are named by URL (threads). */
 export function importsOf(file: SourceFile): Import[] {
