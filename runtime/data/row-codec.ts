@@ -116,7 +116,8 @@ export class RowCodec {
     const { names, types } = this.schema
     for (let i = from; i < to; i++) {
       const row = rows[i]
-      if (typeof row !== 'object' || row === null) return new MillraceError('BAD_ROW', `row ${i}: expected an object, got ${shownValue(row)}`)
+      if (typeof row !== 'object' || row === null)
+        return new MillraceError('BAD_ROW', `row ${i}: expected an object, got ${shownValue(row)}`)
       for (let k = 0; k < names.length; k++) {
         const name = names[k] as string
         const value = (row as Row)[name]
@@ -153,7 +154,10 @@ export class RowCodec {
 
   private unknownColumn(name: string): MillraceError {
     const known = this.schema.names.join(', ')
-    return new MillraceError('UNKNOWN_COLUMN', `there is no column ${JSON.stringify(name)} (${known}).${didYouMean(name, this.schema.names)}`)
+    return new MillraceError(
+      'UNKNOWN_COLUMN',
+      `there is no column ${JSON.stringify(name)} (${known}).${didYouMean(name, this.schema.names)}`,
+    )
   }
 }
 
@@ -178,7 +182,9 @@ function hintFor(type: ColumnType, value: unknown): string | undefined {
     case 'int64':
     case 'timestamp':
       if (typeof value === 'number') {
-        return type.kind === 'int64' ? 'An int64 is a bigint: 5n, or BigInt(5).' : 'A timestamp is a bigint of microseconds since 1970, or a Date.'
+        return type.kind === 'int64'
+          ? 'An int64 is a bigint: 5n, or BigInt(5).'
+          : 'A timestamp is a bigint of microseconds since 1970, or a Date.'
       }
       return typeof value === 'bigint' ? 'The value is outside the 64 bits of the type.' : undefined
     case 'int32':

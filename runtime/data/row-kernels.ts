@@ -44,8 +44,10 @@ const HELPERS = { floatView, longView, toBigInt, encode, decode, microseconds, w
 /** Generated kernels of a schema, or null where code can't be generated. */
 export function generatedKernels(schema: Schema): RowKernels | null {
   if (!canGenerate()) return null
-  const make = kernel<(types: readonly ColumnType[], helpers: typeof HELPERS) => RowKernels>(`rows:${schema.signature}`, 'types,helpers', () =>
-    source(schema),
+  const make = kernel<(types: readonly ColumnType[], helpers: typeof HELPERS) => RowKernels>(
+    `rows:${schema.signature}`,
+    'types,helpers',
+    () => source(schema),
   )
   return make(schema.types, HELPERS)
 }
@@ -56,7 +58,9 @@ function source(schema: Schema): string {
   const typeConstants = types.map((_, k) => `const t${k}=types[${k}];`).join('')
   const writes = types.map((type, k) => `const v${k}=r[${JSON.stringify(names[k])}];${writeOf(type, k)}`).join('\n')
   // A literal key "__proto__" would set the prototype; a computed one makes a property.
-  const fields = types.map((type, k) => `[${JSON.stringify(names[k])}]:${readOf(type, k)}`.replace(/^\[("(?!__proto__")[^\]]*?")\]:/, '$1:'))
+  const fields = types.map((type, k) =>
+    `[${JSON.stringify(names[k])}]:${readOf(type, k)}`.replace(/^\[("(?!__proto__")[^\]]*?")\]:/, '$1:'),
+  )
   const row = `{${fields.join()}}`
   return `const{floatView,longView,toBigInt,encode,decode,microseconds,wrongType,scratch}=helpers
 const scratchWords=new Int32Array(scratch.buffer)

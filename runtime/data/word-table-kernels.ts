@@ -6,7 +6,15 @@ export interface WordTableKernels {
   /** Ids of rows from .. n - 1, new ones for new rows; stops when the table is full. Returns the next row to do. */
   insert(table: WordTable, from: number, n: number, out: Int32Array, at: number, columns: readonly Int32Array[]): number
   /** As insert, and adds each row's difference to its count. */
-  put(table: WordTable, from: number, n: number, differences: Int32Array, out: Int32Array, at: number, columns: readonly Int32Array[]): number
+  put(
+    table: WordTable,
+    from: number,
+    n: number,
+    differences: Int32Array,
+    out: Int32Array,
+    at: number,
+    columns: readonly Int32Array[],
+  ): number
   find(table: WordTable, n: number, out: Int32Array, columns: readonly Int32Array[]): void
   /** The hash of the row whose words begin at arena[at]. */
   hashAt(arena: Int32Array, at: number): number

@@ -6,7 +6,7 @@
  * The arena holds the rows one after the other: a word for the count (of a free id: its link in the free list), then
  * the row's words. Generated kernels of others read `arena[id * stride + offset + j]` directly.
  */
-import { MillraceError, invariant } from '../error.ts'
+import { invariant, MillraceError } from '../error.ts'
 import { grown, powerOfTwo } from './batch.ts'
 import { type WordTableKernels, wordTableKernels } from './word-table-kernels.ts'
 
@@ -150,7 +150,11 @@ export class WordTable {
 
   private grow(): void {
     if (this.capacity === MAX_CAPACITY) {
-      throw new MillraceError('OVERFLOW', `more than ${MAX_CAPACITY} different rows or keys on one worker`, 'Spread the data over more workers.')
+      throw new MillraceError(
+        'OVERFLOW',
+        `more than ${MAX_CAPACITY} different rows or keys on one worker`,
+        'Spread the data over more workers.',
+      )
     }
     this.capacity *= 2
     this.arena = grown(this.arena, this.stride * this.capacity)

@@ -36,13 +36,11 @@ function wordsAt(table: WordTable, id: number): number[] {
 }
 
 const word = fc.oneof(fc.constantFrom(0, 1, -1, 0x7fffffff, -0x80000000), fc.integer({ min: 0, max: 20 }))
-const widthsAndRows = fc
-  .array(fc.constantFrom(1, 2, 3), { minLength: 1, maxLength: 3 })
-  .chain((widths) => {
-    const words = widths.reduce((a, b) => a + b, 0)
-    const row = fc.tuple(fc.array(word, { minLength: words, maxLength: words }), fc.constantFrom(-1, 1, 1, 2))
-    return fc.record({ widths: fc.constant(widths), batches: fc.array(fc.array(row, { maxLength: 60 }), { maxLength: 12 }) })
-  })
+const widthsAndRows = fc.array(fc.constantFrom(1, 2, 3), { minLength: 1, maxLength: 3 }).chain((widths) => {
+  const words = widths.reduce((a, b) => a + b, 0)
+  const row = fc.tuple(fc.array(word, { minLength: words, maxLength: words }), fc.constantFrom(-1, 1, 1, 2))
+  return fc.record({ widths: fc.constant(widths), batches: fc.array(fc.array(row, { maxLength: 60 }), { maxLength: 12 }) })
+})
 
 describe.each(variants)('word table ($name)', (variant) => {
   it('gives equal rows one id and different rows different ids', () => {
