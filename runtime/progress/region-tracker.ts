@@ -8,8 +8,10 @@ import { invariant } from '../error.ts'
 import { MutableAntichain } from '../time/mutable-antichain.ts'
 import type { TimeTable } from '../time/time-table.ts'
 import { checkRegion, type RegionDescription, summariesTo } from './region-description.ts'
-import { TimeAntichain } from './time-antichain.ts'
+import { TIME_STRIDE, TimeAntichain } from './time-antichain.ts'
 
+/** Numbers a path summary: (kept, first, second, third). */
+const PATH_STRIDE = 4
 const INITIAL_HELD = 16
 
 /**
@@ -32,12 +34,9 @@ export class RegionTracker {
   private readonly targets: Int32Array
   private readonly targetAt: Int32Array
   private readonly ports: number
-  /** The summaries from location l to target t are those from starts[t * locations + l] to the next start. */
+  /** The summaries from location l to target t: `paths` from starts[t * locations + l] to the next start. */
   private readonly starts: Int32Array
-  private readonly kept: Int32Array
-  private readonly firsts: Int32Array
-  private readonly seconds: Int32Array
-  private readonly thirds: Int32Array
+  private readonly paths: Int32Array
   /** By location: the targets that it reaches. */
   private readonly reached: Int32Array[]
   /** The locations that hold anything, and the place of each among them (-1 if none). */
@@ -53,10 +52,7 @@ export class RegionTracker {
   /** What `gather` found: location and time of each. */
   private held = 0
   private heldAt = new Int32Array(INITIAL_HELD)
-  private heldOuters = new Float64Array(INITIAL_HELD)
-  private heldFirsts = new Int32Array(INITIAL_HELD)
-  private heldSeconds = new Int32Array(INITIAL_HELD)
-  private heldThirds = new Int32Array(INITIAL_HELD)
+  private heldTimes = new Float64Array(INITIAL_HELD * TIME_STRIDE)
   private readonly changed: number[] = []
 
   /**
@@ -78,18 +74,15 @@ export class RegionTracker {
       this.targetAt[location] = target
     })
     const starts = [0]
-    const all = []
+    const paths: number[] = []
     for (const target of this.targets) {
-      for (const paths of summariesTo(description, target)) {
-        all.push(...paths)
-        starts.push(all.length)
+      for (const found of summariesTo(description, target)) {
+        for (const { kept, first, second, third } of found) paths.push(kept, first, second, third)
+        starts.push(paths.length)
       }
     }
     this.starts = Int32Array.from(starts)
-    this.kept = Int32Array.from(all, (path) => path.kept)
-    this.firsts = Int32Array.from(all, (path) => path.first)
-    this.seconds = Int32Array.from(all, (path) => path.second)
-    this.thirds = Int32Array.from(all, (path) => path.third)
+    this.paths = Int32Array.from(paths)
     this.reached = depths.map((_, location) =>
       Int32Array.from([...this.targets.keys()].filter((t) => starts[t * locations + location] < starts[t * locations + location + 1])),
     )
@@ -150,9 +143,10 @@ export class RegionTracker {
     const known = this.ids[target]
     if (known !== null) return known
     const ids: number[] = []
-    const { size, outers, firsts, seconds, thirds } = this.frontiers[target]
+    const { length, times } = this.frontiers[target]
     const depth = this.description.depths[port]
-    for (let i = 0; i < size; i++) ids.push(this.table.internDepth(depth, outers[i], firsts[i], seconds[i], thirds[i]))
+    for (let at = 0; at < length; at += TIME_STRIDE)
+      ids.push(this.table.internDepth(depth, times[at], times[at + 1], times[at + 2], times[at + 3]))
     this.ids[target] = ids
     return ids
   }
@@ -170,7 +164,7 @@ export class RegionTracker {
     const from = egress === undefined ? this.ports : this.targetAt[egress]
     const end = egress === undefined ? this.targets.length : from + 1
     for (let target = from; target < end; target++)
-      if (this.frontiers[target].size > 0) least = Math.min(least, this.frontiers[target].outers[0])
+      if (this.frontiers[target].length > 0) least = Math.min(least, this.frontiers[target].times[0])
     return least
   }
 
@@ -203,52 +197,50 @@ export class RegionTracker {
   /** The minimal times held at the active locations, as columns, so that each target reads them in one pass. */
   private gather(): void {
     const { active, activeCount, table } = this
-    let held = 0
+    this.held = 0
     for (let i = 0; i < activeCount; i++) {
       const location = active[i]
       if (this.ingress[location] < Infinity) {
-        this.hold(held++, location, this.ingress[location], 0, 0, 0)
+        this.hold(location, this.ingress[location], 0, 0, 0)
         continue
       }
       const times = this.stamps[location].frontier.elements
       for (let j = 0; j < times.length; j++) {
         const time = times[j]
-        this.hold(held++, location, table.outer(time), table.coordinate(time, 1), table.coordinate(time, 2), table.coordinate(time, 3))
+        this.hold(location, table.outer(time), table.coordinate(time, 1), table.coordinate(time, 2), table.coordinate(time, 3))
       }
     }
-    this.held = held
   }
 
-  private hold(at: number, location: number, outer: number, first: number, second: number, third: number): void {
-    if (at === this.heldAt.length) {
-      this.heldAt = grown(this.heldAt, at * 2)
-      this.heldOuters = grown(this.heldOuters, at * 2)
-      this.heldFirsts = grown(this.heldFirsts, at * 2)
-      this.heldSeconds = grown(this.heldSeconds, at * 2)
-      this.heldThirds = grown(this.heldThirds, at * 2)
+  private hold(location: number, outer: number, first: number, second: number, third: number): void {
+    if (this.held === this.heldAt.length) {
+      this.heldAt = grown(this.heldAt, this.held * 2)
+      this.heldTimes = grown(this.heldTimes, this.held * 2 * TIME_STRIDE)
     }
-    this.heldAt[at] = location
-    this.heldOuters[at] = outer
-    this.heldFirsts[at] = first
-    this.heldSeconds[at] = second
-    this.heldThirds[at] = third
+    this.heldAt[this.held] = location
+    const at = this.held++ * TIME_STRIDE
+    this.heldTimes[at] = outer
+    this.heldTimes[at + 1] = first
+    this.heldTimes[at + 2] = second
+    this.heldTimes[at + 3] = third
   }
 
   /** Into `scratch`: the minimal ones of all times that are held, followed along all minimal paths to the target. */
   private computeFrontier(target: number): void {
-    const { starts, kept, firsts, seconds, thirds, scratch, held, heldAt, heldOuters, heldFirsts, heldSeconds, heldThirds } = this
+    const { starts, paths, scratch, held, heldAt, heldTimes } = this
     const row = target * this.locations
-    scratch.size = 0
+    scratch.length = 0
     for (let i = 0; i < held; i++) {
       const cell = row + heldAt[i]
       const end = starts[cell + 1]
-      for (let path = starts[cell]; path < end; path++) {
-        const levels = kept[path]
+      const time = i * TIME_STRIDE
+      for (let path = starts[cell]; path < end; path += PATH_STRIDE) {
+        const kept = paths[path]
         scratch.insert(
-          heldOuters[i],
-          levels >= 1 ? firsts[path] + heldFirsts[i] : firsts[path],
-          levels >= 2 ? seconds[path] + heldSeconds[i] : seconds[path],
-          levels >= 3 ? thirds[path] + heldThirds[i] : thirds[path],
+          heldTimes[time],
+          kept >= 1 ? paths[path + 1] + heldTimes[time + 1] : paths[path + 1],
+          kept >= 2 ? paths[path + 2] + heldTimes[time + 2] : paths[path + 2],
+          kept >= 3 ? paths[path + 3] + heldTimes[time + 3] : paths[path + 3],
         )
       }
     }

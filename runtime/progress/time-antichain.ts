@@ -1,60 +1,59 @@
 /** A frontier under construction: minimal times as plain coordinates, before any of them is worth an id. */
 import { grown } from '../data/batch.ts'
 
+/** Numbers a time: (outer, first, second, third); coordinates beyond the depth are 0. */
+export const TIME_STRIDE = 4
 const INITIAL_TIMES = 4
 
-/** A set of incomparable times of one depth; coordinates beyond the depth are 0. */
+/** A set of incomparable times of one depth, in one array, since it is read far more often than it is long. */
 export class TimeAntichain {
-  size = 0
-  outers = new Float64Array(INITIAL_TIMES)
-  firsts = new Int32Array(INITIAL_TIMES)
-  seconds = new Int32Array(INITIAL_TIMES)
-  thirds = new Int32Array(INITIAL_TIMES)
+  /** Numbers in use: the times, times the stride. */
+  length = 0
+  times = new Float64Array(INITIAL_TIMES * TIME_STRIDE)
 
   /** Adds a time unless a member is at or before it; drops the members beyond it. */
   insert(outer: number, first: number, second: number, third: number): void {
-    if (this.lessEqual(outer, first, second, third)) return
-    const { outers, firsts, seconds, thirds } = this
-    let kept = 0
-    for (let i = 0; i < this.size; i++) {
-      if (outer <= outers[i] && first <= firsts[i] && second <= seconds[i] && third <= thirds[i]) continue
-      outers[kept] = outers[i]
-      firsts[kept] = firsts[i]
-      seconds[kept] = seconds[i]
-      thirds[kept++] = thirds[i]
+    const { times, length } = this
+    for (let at = 0; at < length; at += TIME_STRIDE) {
+      if (times[at] <= outer && times[at + 1] <= first && times[at + 2] <= second && times[at + 3] <= third) return
     }
-    this.size = kept
-    if (kept === outers.length) this.grow()
-    this.outers[kept] = outer
-    this.firsts[kept] = first
-    this.seconds[kept] = second
-    this.thirds[kept] = third
-    this.size = kept + 1
+    let kept = 0
+    for (let at = 0; at < length; at += TIME_STRIDE) {
+      if (outer <= times[at] && first <= times[at + 1] && second <= times[at + 2] && third <= times[at + 3]) continue
+      if (kept !== at) times.copyWithin(kept, at, at + TIME_STRIDE)
+      kept += TIME_STRIDE
+    }
+    if (kept === times.length) this.times = grown(times, kept * 2)
+    const target = this.times
+    target[kept] = outer
+    target[kept + 1] = first
+    target[kept + 2] = second
+    target[kept + 3] = third
+    this.length = kept + TIME_STRIDE
   }
 
   /** Whether a member is at or before the time. */
   lessEqual(outer: number, first: number, second: number, third: number): boolean {
-    const { outers, firsts, seconds, thirds, size } = this
-    for (let i = 0; i < size; i++) if (outers[i] <= outer && firsts[i] <= first && seconds[i] <= second && thirds[i] <= third) return true
+    const { times, length } = this
+    for (let at = 0; at < length; at += TIME_STRIDE) {
+      if (times[at] <= outer && times[at + 1] <= first && times[at + 2] <= second && times[at + 3] <= third) return true
+    }
     return false
   }
 
-  /** Equal as sets. Of two antichains of one size, each of whose members is at or beyond one of the other's in both directions. */
+  /** Equal as sets: nearly always in the same order; else each member of both is at or beyond one of the other. */
   equals(other: TimeAntichain): boolean {
-    return this.size === other.size && this.covers(other) && other.covers(this)
+    if (this.length !== other.length) return false
+    const { times, length } = this
+    let at = 0
+    while (at < length && times[at] === other.times[at]) at++
+    return at === length || (length > TIME_STRIDE && this.covers(other) && other.covers(this))
   }
 
-  private covers(other: TimeAntichain): boolean {
-    const { outers, firsts, seconds, thirds, size } = other
-    for (let i = 0; i < size; i++) if (!this.lessEqual(outers[i], firsts[i], seconds[i], thirds[i])) return false
+  private covers({ times, length }: TimeAntichain): boolean {
+    for (let at = 0; at < length; at += TIME_STRIDE) {
+      if (!this.lessEqual(times[at], times[at + 1], times[at + 2], times[at + 3])) return false
+    }
     return true
-  }
-
-  private grow(): void {
-    const capacity = this.outers.length * 2
-    this.outers = grown(this.outers, capacity)
-    this.firsts = grown(this.firsts, capacity)
-    this.seconds = grown(this.seconds, capacity)
-    this.thirds = grown(this.thirds, capacity)
   }
 }
