@@ -168,6 +168,13 @@ export class RegionTracker {
     return least
   }
 
+  /** The least outer time of a pointstamp whose count is not zero; Infinity without one. Ids below it are not in use here. */
+  leastHeld(): number {
+    let least = Infinity
+    for (const stamps of this.stamps) least = Math.min(least, stamps.leastOuter())
+    return least
+  }
+
   /** Pointstamps whose count is not zero. */
   get outstanding(): number {
     let sum = 0

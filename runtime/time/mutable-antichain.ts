@@ -13,11 +13,13 @@ export class MutableAntichain {
   private readonly times: number[] = []
   private readonly counts: number[] = []
   private positions: Map<number, number> | null = null
+  private readonly table: TimeTable
   private readonly lower: Antichain
   /** The frontier lost an element and is computed again when somebody looks. */
   private stale = false
 
   constructor(table: TimeTable) {
+    this.table = table
     this.lower = new Antichain(table)
   }
 
@@ -30,6 +32,13 @@ export class MutableAntichain {
   get frontier(): Antichain {
     if (this.stale) this.rebuild()
     return this.lower
+  }
+
+  /** The least outer time with a count other than zero; Infinity without one. */
+  leastOuter(): number {
+    let least = Infinity
+    for (let i = 0; i < this.times.length; i++) least = Math.min(least, this.table.outer(this.times[i]))
+    return least
   }
 
   count(time: number): number {
