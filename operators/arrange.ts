@@ -17,7 +17,7 @@ import { radixSortByKey, type SortScratch, sortScratch } from '../runtime/data/r
 import { WordTable } from '../runtime/data/word-table.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
-import { KeyTable } from '../runtime/trace/key-table.ts'
+import type { KeyTable } from '../runtime/trace/key-table.ts'
 import { TotalTrace } from '../runtime/trace/total-trace.ts'
 
 /** Batches above this many rows are sorted by key before they touch the trace. */

@@ -4,6 +4,7 @@
  * Two passes. First all lookups are grouped: lookups that meet in a join share a key table, and so do those that meet
  * them elsewhere (union-find), with key types common to the whole group. Then nodes are built from the wanted outputs upwards.
  */
+import { ExchangeReceiver, ExchangeSender } from '../runtime/channel/exchange.ts'
 import type { ColumnType } from '../runtime/data/column-type.ts'
 import { commonKeyType } from '../runtime/data/key-encoding.ts'
 import { typeName } from '../runtime/data/schema.ts'
@@ -26,6 +27,7 @@ export class Builder {
   private readonly groups = new Map<string, { parent: string; group: KeyGroup }>()
   private readonly nodeIds = new Map<PlanNode, number>()
   private readonly arrangements = new Map<string, ArrangeOperator>()
+  private readonly exchanges = new Map<string, Stream>()
 
   constructor(dataflow: Dataflow, outputs: readonly PlanNode[]) {
     this.dataflow = dataflow
@@ -56,9 +58,23 @@ export class Builder {
     return arrangement
   }
 
-  /** The stream with each row on the worker that its key columns choose. */
-  exchange(stream: Stream, _columns: readonly number[]): Stream {
-    return stream
+  /**
+   * The stream with each row on the worker that the content of its key columns chooses; with no key columns, all on one
+   * worker. The stream itself where there is one worker.
+   */
+  exchange(stream: Stream, columns: readonly number[]): Stream {
+    const exchanger = this.dataflow.exchanger
+    if (exchanger === null || exchanger.shards.workers === 1) return stream
+    const name = `${stream.operator.id}|${stream.picks.join()}|${columns.join()}`
+    let exchanged = this.exchanges.get(name)
+    if (exchanged === undefined) {
+      const sender = new ExchangeSender(stream, columns, exchanger)
+      const receiver = new ExchangeReceiver(stream, exchanger)
+      sender.target = receiver.id
+      exchanged = { ...stream, operator: receiver, picks: stream.picks.map((_, i) => i) }
+      this.exchanges.set(name, exchanged)
+    }
+    return exchanged
   }
 
   private collect(node: PlanNode): void {

@@ -140,7 +140,8 @@ function generate(layout: JoinLayout, delta: 'left' | 'right'): { outputs: strin
   const columns = layout.columns
   if (deltaSide !== null) hoisted.push(`const dp=v*${deltaSide.stride}+${deltaSide.offset}`)
   if (layout.key !== null) hoisted.push(`const kp=k*${layout.key.stride}+${layout.key.offset}`)
-  if (headSide !== null && columns.some((c) => c.side !== 'key' && c.side !== delta)) inner.push(`const wp=w*${headSide.stride}+${headSide.offset}`)
+  if (headSide !== null && columns.some((c) => c.side !== 'key' && c.side !== delta))
+    inner.push(`const wp=w*${headSide.stride}+${headSide.offset}`)
   columns.forEach((column, c) => {
     for (let j = 0; j < column.width; j++) {
       const target = column.width === 1 ? `o${c}[m]` : `o${c}[${column.width}*m+${j}]`
@@ -247,7 +248,8 @@ function interpretedBatch(layout: JoinLayout, delta: 'left' | 'right'): BatchKer
     for (; i < n; i++) {
       const k = keys[i] as number
       const matches: number[] = []
-      for (let j = heads[(k ^ (k >>> 12)) & mask] as number; j !== 0; j = next[j - 1] as number) if (otherKeys[j - 1] === k) matches.push(j - 1)
+      for (let j = heads[(k ^ (k >>> 12)) & mask] as number; j !== 0; j = next[j - 1] as number)
+        if (otherKeys[j - 1] === k) matches.push(j - 1)
       if (m + matches.length > capacity) {
         if (m === 0) progress.need = matches.length
         break

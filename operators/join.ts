@@ -17,7 +17,16 @@ import type { Schema } from '../runtime/data/schema.ts'
 import { invariant } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import type { ArrangeOperator } from './arrange.ts'
-import { type BatchKernel, batchKernel, emptyArena, type HeadKernel, headKernel, type JoinColumn, type JoinLayout, type JoinProgress } from './join-kernel.ts'
+import {
+  type BatchKernel,
+  batchKernel,
+  emptyArena,
+  type HeadKernel,
+  headKernel,
+  type JoinColumn,
+  type JoinLayout,
+  type JoinProgress,
+} from './join-kernel.ts'
 
 /** Output rows a chunk at most, unless one row alone has more matches. */
 const CHUNK_ROWS = 1 << 14
@@ -141,7 +150,21 @@ export class JoinOperator extends Operator {
     if (task.minus === null) {
       const run = layout === this.layout ? (task.side === 'left' ? this.leftHead : this.rightHead) : headKernel(layout, task.side)
       const { records, pool } = other.trace.segments
-      out.n = run(progress, keys, values, delta.differences, delta.n, records, pool, ownArena, otherArena, keyArena, out.capacity, out.columns, out.differences)
+      out.n = run(
+        progress,
+        keys,
+        values,
+        delta.differences,
+        delta.n,
+        records,
+        pool,
+        ownArena,
+        otherArena,
+        keyArena,
+        out.capacity,
+        out.columns,
+        out.differences,
+      )
     } else {
       const run: BatchKernel = batchKernel(layout, task.side)
       const minus = task.minus

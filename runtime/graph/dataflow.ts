@@ -5,8 +5,10 @@
  * their readers, one sweep carries a batch all the way down. An operator that yields, or that a
  * feedback edge activates, runs in the next sweep.
  */
-import { invariant } from '../error.ts'
+
+import type { Exchanger } from '../channel/exchange.ts'
 import type { Dictionary } from '../data/dictionary.ts'
+import { invariant } from '../error.ts'
 import type { Operator } from './operator.ts'
 
 /** What runs at local quiescence: applies what was left pending, or moves progress. Returns whether it made work. */
@@ -20,6 +22,8 @@ export class Dataflow {
   readonly operators: Operator[] = []
   /** The least time at which anything can happen in this dataflow. */
   readonly since: number
+  /** How rows reach other workers; null where there is one worker and no need to know. */
+  exchanger: Exchanger | null = null
   /** Operator activations so far. */
   activations = 0
   private active = new Int32Array(4)

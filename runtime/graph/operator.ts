@@ -8,8 +8,9 @@
  * Frontiers outside loops are plain numbers: no later batch has a time below. Source: the progress
  * protocol of Naiad (SOSP 2013), reduced to in-band minima where channels are FIFO and times totally ordered.
  */
-import { invariant } from '../error.ts'
+
 import type { Batch } from '../data/batch.ts'
+import { invariant } from '../error.ts'
 import type { Dataflow } from './dataflow.ts'
 
 /** One input of an operator: a FIFO queue of batches and the frontier behind them. */
@@ -123,6 +124,23 @@ export abstract class Operator {
   /** Runs `step` again after everything downstream has run. */
   yield(): void {
     this.dataflow.activate(this.id)
+  }
+
+  /**
+   * At local quiescence: the least time at which this operator may still send on its own account, that is, other than in
+   * answer to what arrives later; Infinity if none. Several workers track it as the capability held here.
+   */
+  heldTime(): number {
+    if (this.inputs.length === 0) return this.frontier
+    const reached = this.inputFrontier()
+    let held = this.frontier < reached ? this.frontier : Number.POSITIVE_INFINITY
+    for (const port of this.inputs) {
+      for (let i = 0; i < port.length; i++) {
+        const time = (port.at(i) as Batch).time
+        if (time < held) held = time
+      }
+    }
+    return held
   }
 
   /** The least of the input frontiers. */

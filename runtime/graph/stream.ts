@@ -1,8 +1,8 @@
 /** A stream: an operator's output as its readers see it, after a selection of columns that costs nothing. */
 import type { Batch } from '../data/batch.ts'
 import type { Schema } from '../data/schema.ts'
-import type { Region } from './region.ts'
 import type { Operator } from './operator.ts'
+import type { Region } from './region.ts'
 
 export interface Stream {
   readonly schema: Schema

@@ -258,7 +258,8 @@ export class Segments {
 
 function addDifference(a: number, b: number): number {
   const sum = a + b
-  if (sum !== (sum | 0)) throw new MillraceError('OVERFLOW', 'the multiplicity of a row left the range of int32', 'Sum such rows with a column instead.')
+  if (sum !== (sum | 0))
+    throw new MillraceError('OVERFLOW', 'the multiplicity of a row left the range of int32', 'Sum such rows with a column instead.')
   return sum
 }
 

@@ -125,7 +125,11 @@ export class TotalTrace implements KeyUser {
 
   hold(time: number, name: string): Hold {
     if (time < this.since) {
-      throw new MillraceError('BAD_TIME', `time ${time} is before ${this.since}, the least that can still be read`, 'Take a hold before the time passes.')
+      throw new MillraceError(
+        'BAD_TIME',
+        `time ${time} is before ${this.since}, the least that can still be read`,
+        'Take a hold before the time passes.',
+      )
     }
     const hold = new TraceHold(this.holds, time, name)
     this.holds.add(hold)
