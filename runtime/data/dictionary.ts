@@ -131,7 +131,9 @@ export class Dictionary {
       hashes.set(this.hashes)
       this.hashes = hashes
     }
-    return (this.hashes[id] = hashString(this.get(id))) >>> 0
+    const hash = hashString(this.get(id))
+    this.hashes[id] = hash
+    return hash >>> 0
   }
 
   /** Starts a collection: nothing is marked. Strings interned from here on count as marked. */

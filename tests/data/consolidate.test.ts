@@ -10,7 +10,9 @@ function batchOf(widths: readonly number[], rows: number[][], differences: numbe
   const batch = new BatchPool(widths).take(7, rows.length)
   let at = 0
   widths.forEach((width, c) => {
-    rows.forEach((row, i) => batch.columns[c]?.set(row.slice(at, at + width), i * width))
+    rows.forEach((row, i) => {
+      batch.columns[c]?.set(row.slice(at, at + width), i * width)
+    })
     at += width
   })
   batch.differences.set(differences)

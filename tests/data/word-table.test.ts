@@ -53,7 +53,9 @@ describe.each(variants)('word table ($name)', (variant) => {
           const out = new Int32Array(rows.length + 1)
           const found = new Int32Array(rows.length)
           table.find(columnsOf(rows, widths), rows.length, found)
-          rows.forEach((row, i) => expect(found[i]).toBe(ids.get(String(row)) ?? -1))
+          rows.forEach((row, i) => {
+            expect(found[i]).toBe(ids.get(String(row)) ?? -1)
+          })
           table.lookupOrInsert(columnsOf(rows, widths), rows.length, out, 1)
           rows.forEach((row, i) => {
             const id = out[i + 1] as number
