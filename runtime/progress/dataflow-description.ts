@@ -46,11 +46,13 @@ export function checkDataflow(dataflow: DataflowDescription): void {
     for (const { from, ingress } of region.inputs) {
       exists(from)
       if (from >= firstOutput) throw misfit(dataflow, from, 'feeds a loop region that it depends on')
-      if (!region.description.ingress.includes(ingress)) throw misfit(dataflow, from, `feeds location ${ingress} of a loop, which is no ingress`)
+      if (!region.description.ingress.includes(ingress))
+        throw misfit(dataflow, from, `feeds location ${ingress} of a loop, which is no ingress`)
     }
     for (const { egress, to } of region.outputs) {
       exists(to)
-      if (!region.description.egress.includes(egress)) throw misfit(dataflow, to, `follows location ${egress} of a loop, which is no egress`)
+      if (!region.description.egress.includes(egress))
+        throw misfit(dataflow, to, `follows location ${egress} of a loop, which is no egress`)
     }
   }
 }

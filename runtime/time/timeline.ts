@@ -21,7 +21,8 @@ export class Timeline {
   current(): number {
     if (this.open < 0) {
       const now = this.now()
-      if (!Number.isSafeInteger(now)) throw new MillraceError('BAD_TIME', `the clock gave ${now}`, 'A clock gives whole microseconds since 1970.')
+      if (!Number.isSafeInteger(now))
+        throw new MillraceError('BAD_TIME', `the clock gave ${now}`, 'A clock gives whole microseconds since 1970.')
       this.open = now > this.last ? now : this.last + 1
     }
     return this.open

@@ -48,7 +48,10 @@ describe('Antichain', () => {
         const y = new Antichain(table, b)
         expect(x.equals(y)).toBe(minimalIds(a).join() === minimalIds(b).join())
         expect(x.dominates(y)).toBe(b.every((id) => a.some((each) => table.lessEqual(each, id))))
-        for (const id of b) expect(x.insert(id)).toBe(!a.some((each) => table.lessEqual(each, id)) && !b.slice(0, b.indexOf(id)).some((each) => table.lessEqual(each, id)))
+        for (const id of b)
+          expect(x.insert(id)).toBe(
+            !a.some((each) => table.lessEqual(each, id)) && !b.slice(0, b.indexOf(id)).some((each) => table.lessEqual(each, id)),
+          )
       }
   })
 })
@@ -89,7 +92,9 @@ describe('ChangeBatch', () => {
         for (const c of changes) {
           const batch = new ChangeBatch()
           for (const [time, delta] of [a, b, c]) batch.update(time, delta)
-          const expected = [1, 2].map((time) => [time, [a, b, c].reduce((sum, [t, d]) => (t === time ? sum + d : sum), 0)]).filter(([, sum]) => sum !== 0)
+          const expected = [1, 2]
+            .map((time) => [time, [a, b, c].reduce((sum, [t, d]) => (t === time ? sum + d : sum), 0)])
+            .filter(([, sum]) => sum !== 0)
           expect(Array.from({ length: batch.size }, (_, i) => [batch.timeAt(i), batch.deltaAt(i)])).toEqual(expected)
         }
   })

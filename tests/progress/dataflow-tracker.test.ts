@@ -38,7 +38,13 @@ const withLoop = (region: typeof simpleLoop, capabilities: number[], messages: n
     ],
     queryPorts: [2, 4, 5],
     initialCapabilities: [0, 1],
-    regions: [{ description: region, inputs: region.ingress.map((ingress, i) => ({ from: i === 0 ? 2 : 1, ingress })), outputs: [{ egress: 1, to: 4 }] }],
+    regions: [
+      {
+        description: region,
+        inputs: region.ingress.map((ingress, i) => ({ from: i === 0 ? 2 : 1, ingress })),
+        outputs: [{ egress: 1, to: 4 }],
+      },
+    ],
   },
   capabilities: [[0, 1], capabilities],
   messages: [[2, 4, 5], messages],
@@ -90,7 +96,12 @@ describe('several workers', () => {
 describe('DataflowTracker', () => {
   const build = (change: Partial<DataflowDescription> = {}): DataflowTracker => {
     const description = { ...withLoop(simpleLoop, [3, 5], [4]).description, names: ['orders', 'cities', 'a', 'b', 'c', 'd'], ...change }
-    return new DataflowTracker(description, description.regions.map(() => new TimeTable()), 2, 10)
+    return new DataflowTracker(
+      description,
+      description.regions.map(() => new TimeTable()),
+      2,
+      10,
+    )
   }
 
   test('starts with one capability per worker and declared output', () => {
@@ -114,9 +125,15 @@ describe('DataflowTracker', () => {
     expect(() => build({ edges: [{ from: 3, to: 2 }] })).toThrow(/a comes before what it follows \(b\)/)
     expect(() => build({ edges: [{ from: 2, to: 2 }] })).toThrow(/must be a loop region/)
     expect(() => build({ queryPorts: [6] })).toThrow(/location 6 does not exist/)
-    expect(() => build({ regions: [{ ...regions[0], outputs: [{ egress: 1, to: 2 }] }] })).toThrow(/a feeds a loop region that it depends on/)
-    expect(() => build({ regions: [{ ...regions[0], inputs: [{ from: 0, ingress: 3 }] }] })).toThrow(/orders feeds location 3 of a loop, which is no ingress/)
-    expect(() => build({ regions: [{ ...regions[0], outputs: [{ egress: 0, to: 4 }] }] })).toThrow(/c follows location 0 of a loop, which is no egress/)
+    expect(() => build({ regions: [{ ...regions[0], outputs: [{ egress: 1, to: 2 }] }] })).toThrow(
+      /a feeds a loop region that it depends on/,
+    )
+    expect(() => build({ regions: [{ ...regions[0], inputs: [{ from: 0, ingress: 3 }] }] })).toThrow(
+      /orders feeds location 3 of a loop, which is no ingress/,
+    )
+    expect(() => build({ regions: [{ ...regions[0], outputs: [{ egress: 0, to: 4 }] }] })).toThrow(
+      /c follows location 0 of a loop, which is no egress/,
+    )
     expect(() => new DataflowTracker(flat.description, [new TimeTable()], 1)).toThrow(/one time table/)
     expect(() => build().update(9, 1, 1)).toThrow(/invariant/)
     expect(() => build().updateInRegion(1, 1, 1, 1)).toThrow(/invariant/)
@@ -147,13 +164,22 @@ describe('progress messages', () => {
     const before = tracker.outstanding
     applyProgress(message, tracker)
     expect(tracker.outstanding).toBe(before + 4)
-    applyProgress(message.map((x, i) => ([4, 10, 15, 24].includes(i) ? -x : x)), tracker)
+    applyProgress(
+      message.map((x, i) => ([4, 10, 15, 24].includes(i) ? -x : x)),
+      tracker,
+    )
     expect(tracker.outstanding).toBe(before)
   })
 
   test('one that does not fit the dataflow is refused', () => {
     const tracker = new DataflowTracker(description, [new TimeTable()], 1)
-    for (const wrong of [[1, 6, 2, 1, 1, 9, 1, 2], [2, 0, 0, 1, 1, 9], [0, 2, 0, 2, 1, 9], [0, 2, 0], [0, 17, 0, 1, 1, 9]])
+    for (const wrong of [
+      [1, 6, 2, 1, 1, 9, 1, 2],
+      [2, 0, 0, 1, 1, 9],
+      [0, 2, 0, 2, 1, 9],
+      [0, 2, 0],
+      [0, 17, 0, 1, 1, 9],
+    ])
       expect(() => applyProgress(Float64Array.from(wrong), tracker)).toThrow(/invariant/)
   })
 })

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { applySummary, compose, edgeSummary, insertSummary, type PathSummary, summaryLessEqual } from '../../runtime/progress/path-summary.ts'
+import {
+  applySummary,
+  compose,
+  edgeSummary,
+  insertSummary,
+  type PathSummary,
+  summaryLessEqual,
+} from '../../runtime/progress/path-summary.ts'
 import { summariesTo } from '../../runtime/progress/region-description.ts'
 import { TimeTable } from '../../runtime/time/time-table.ts'
 import { deepLoop, follow, lessEqual, minimal, nestedLoop, randomRegion, simpleLoop, type Time, walk } from './region-graphs.ts'
@@ -31,23 +38,29 @@ const kinds = fc.array(fc.constantFrom('identity', 'enter', 'leave', 'feedback')
 describe('path summaries', () => {
   test('the summary of a path does to a time what its edges do', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 3 }), fc.array(fc.nat(4), { minLength: 4, maxLength: 4 }), kinds, fc.nat(12), (depth, coords, path, cut) => {
-        const start: Time = coords.slice(0, depth + 1)
-        let time = start
-        const steps: PathSummary[] = []
-        for (const kind of path) {
-          const at = time.length - 1
-          if ((kind === 'enter' && at === 3) || ((kind === 'leave' || kind === 'feedback') && at === 0)) continue
-          steps.push(edgeSummary(kind, at))
-          time = follow(kind, time)
-        }
-        const fold = (part: PathSummary[], from: number): PathSummary => part.reduce(compose, edgeSummary('identity', from))
-        const whole = fold(steps, depth)
-        expect(toTime(applySummary(table, whole, toId(start)), time.length - 1)).toEqual(time)
-        // Associative: any grouping is the same record.
-        const left = fold(steps.slice(0, cut), depth)
-        expect(compose(left, fold(steps.slice(cut), left.to))).toEqual(whole)
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 3 }),
+        fc.array(fc.nat(4), { minLength: 4, maxLength: 4 }),
+        kinds,
+        fc.nat(12),
+        (depth, coords, path, cut) => {
+          const start: Time = coords.slice(0, depth + 1)
+          let time = start
+          const steps: PathSummary[] = []
+          for (const kind of path) {
+            const at = time.length - 1
+            if ((kind === 'enter' && at === 3) || ((kind === 'leave' || kind === 'feedback') && at === 0)) continue
+            steps.push(edgeSummary(kind, at))
+            time = follow(kind, time)
+          }
+          const fold = (part: PathSummary[], from: number): PathSummary => part.reduce(compose, edgeSummary('identity', from))
+          const whole = fold(steps, depth)
+          expect(toTime(applySummary(table, whole, toId(start)), time.length - 1)).toEqual(time)
+          // Associative: any grouping is the same record.
+          const left = fold(steps.slice(0, cut), depth)
+          expect(compose(left, fold(steps.slice(cut), left.to))).toEqual(whole)
+        },
+      ),
       { numRuns: 1_000 },
     )
   })
@@ -58,19 +71,25 @@ describe('path summaries', () => {
       for (let to = 0; to <= 3; to++) {
         const times = cube(from, 4)
         const most = to === 3 ? 1 : 2
-        const all = summaries(from, to, most).map((path) => ({ path, results: times.map((time) => toTime(applySummary(table, path, toId(time)), to)) }))
+        const all = summaries(from, to, most).map((path) => ({
+          path,
+          results: times.map((time) => toTime(applySummary(table, path, toId(time)), to)),
+        }))
         for (const a of all)
           for (const b of all) {
             pairs++
             const pointwise = a.results.every((time, i) => lessEqual(time, b.results[i]))
-            if (summaryLessEqual(a.path, b.path) !== pointwise) expect.fail(`${JSON.stringify(a.path)} ${JSON.stringify(b.path)} ${pointwise}`)
+            if (summaryLessEqual(a.path, b.path) !== pointwise)
+              expect.fail(`${JSON.stringify(a.path)} ${JSON.stringify(b.path)} ${pointwise}`)
           }
       }
     expect(pairs).toBeGreaterThan(3_000)
   })
 
   test('insertSummary keeps exactly the minimal ones', () => {
-    const any = fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2)).map(([kept, first, second]) => ({ from: 2, kept, to: 2, first, second, third: 0 }))
+    const any = fc
+      .tuple(fc.nat(2), fc.nat(2), fc.nat(2))
+      .map(([kept, first, second]) => ({ from: 2, kept, to: 2, first, second, third: 0 }))
     fc.assert(
       fc.property(fc.array(any, { maxLength: 12 }), (paths) => {
         const set: PathSummary[] = []

@@ -44,7 +44,9 @@ class Checked {
     for (const [location, outer] of this.ingress) if (outer < Infinity) stamps.push([location, [outer]])
     const reached = walk(region, stamps, most)
     region.queryPorts.forEach((port, at) => {
-      const frontier = tracker.frontier(port).map((id) => [table.outer(id), ...region.depths.slice(0, table.depth(id)).map((_, i) => table.coordinate(id, i + 1))])
+      const frontier = tracker
+        .frontier(port)
+        .map((id) => [table.outer(id), ...region.depths.slice(0, table.depth(id)).map((_, i) => table.coordinate(id, i + 1))])
       const expected = minimal(reached[port])
       expect(frontier.sort(byCoordinates)).toEqual(expected)
       if (changed.includes(port) !== (this.before[at] !== JSON.stringify(expected))) expect.fail(`port ${port}: changed or not?`)
@@ -55,7 +57,8 @@ class Checked {
         if (tracker.isClosed(port, this.toId(time)) === open) expect.fail(`port ${port} at ${time}: closed or not?`)
       }
     })
-    for (const egress of region.egress) expect(tracker.outputFrontier(egress)).toBe(Math.min(Infinity, ...reached[egress].map(([outer]) => outer)))
+    for (const egress of region.egress)
+      expect(tracker.outputFrontier(egress)).toBe(Math.min(Infinity, ...reached[egress].map(([outer]) => outer)))
     expect(tracker.outputFrontier()).toBe(Math.min(Infinity, ...region.egress.flatMap((egress) => reached[egress].map(([outer]) => outer))))
     expect(tracker.outstanding).toBe([...this.counts.values()].filter((count) => count !== 0).length)
   }
@@ -70,7 +73,11 @@ const command = fc.record({
   look: fc.boolean(),
 })
 
-function run(region: RegionDescription, commands: readonly (typeof command extends fc.Arbitrary<infer C> ? C : never)[], most?: number): void {
+function run(
+  region: RegionDescription,
+  commands: readonly (typeof command extends fc.Arbitrary<infer C> ? C : never)[],
+  most?: number,
+): void {
   const checked = new Checked(region)
   const probes: Time[] = []
   checked.check(probes, most)
@@ -110,7 +117,11 @@ describe('RegionTracker', () => {
 
   test('every pair of pointstamps of the nested loop, with coordinates below 2', () => {
     const stamps: [number, Time][] = nestedLoop.depths.flatMap((depth, location) =>
-      depth === 0 ? [] : depth === 1 ? [[location, [5, 0]] as [number, Time], [location, [5, 1]] as [number, Time]] : [0, 1, 2, 3].map((n) => [location, [5, n >> 1, n & 1]] as [number, Time]),
+      depth === 0
+        ? []
+        : depth === 1
+          ? [[location, [5, 0]] as [number, Time], [location, [5, 1]] as [number, Time]]
+          : [0, 1, 2, 3].map((n) => [location, [5, n >> 1, n & 1]] as [number, Time]),
     )
     const checked = new Checked(nestedLoop)
     for (const ingress of nestedLoop.ingress) checked.setIngress(ingress, Infinity)

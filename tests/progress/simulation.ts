@@ -118,7 +118,9 @@ export class Simulation {
             ? [worker.tracker.frontier(location)].filter((time) => time < Infinity).map((time) => [time])
             : worker.tracker.regions[scope - 1].frontier(location).map((id) => timeOf(worker.tables[scope - 1], id))
         if (JSON.stringify([...shown].sort(byCoordinates)) !== JSON.stringify(expected))
-          throw new Error(`worker ${index} shows ${JSON.stringify(shown)} at ${scope}/${location}; the truth is ${JSON.stringify(expected)}`)
+          throw new Error(
+            `worker ${index} shows ${JSON.stringify(shown)} at ${scope}/${location}; the truth is ${JSON.stringify(expected)}`,
+          )
       }
     })
   }
@@ -191,7 +193,9 @@ export class Simulation {
               ? tracker.isClosed(location, arrival[0])
               : !tracker.regions[scope - 1].frontier(location).some((id) => lessEqual(timeOf(tables[scope - 1], id), arrival))
           if (closed)
-            throw new Error(`worker ${index} closed ${arrival} at ${scope}/${location}, but ${time} is held at ${JSON.stringify(this.nodes[node])}`)
+            throw new Error(
+              `worker ${index} closed ${arrival} at ${scope}/${location}, but ${time} is held at ${JSON.stringify(this.nodes[node])}`,
+            )
         }
       }
     }
