@@ -19,6 +19,8 @@ const MAX_LIMBS = 72
 /** A top limb beyond this gets another limb above it; each addition changes it by one at most. */
 const TOP_LIMIT = 1 << 30
 
+const TWO_TO_32 = 0x100000000
+
 const words = new Int32Array(2)
 const double = new Float64Array(words.buffer)
 
@@ -43,7 +45,7 @@ export class ExactFloatSums {
   /** Freed windows by limbs / LIMB_STEP; a free window's first limb links to the next, 0 ends. */
   private readonly freeBySize = new Int32Array(MAX_LIMBS / LIMB_STEP + 1)
   private readonly specials = new Map<number, Specials>()
-  private readonly magnitude = new Int32Array(MAX_LIMBS + 1)
+  private readonly magnitude = new Int32Array(MAX_LIMBS)
 
   /** Room for slots 0 .. capacity - 1. */
   ensure(capacity: number): void {
@@ -275,33 +277,36 @@ export class ExactFloatSums {
       if (limb !== 0) highest = i
     }
     if (highest < 0) return 0
-    magnitude[limbs] = 0
-    // Bits are counted from the lowest of the window; `lowest` is the bit that becomes the lowest of the result.
-    const highBit = 32 * highest + 31 - Math.clz32(magnitude[highest] as number)
-    const lowest = Math.max(highBit - 52, -32 * first)
-    let mantissa = this.bits(lowest + 32, highBit) * 0x100000000 + this.bits(lowest, lowest + 31)
-    if (lowest > 0 && this.bits(lowest - 1, lowest - 1) === 1 && (mantissa % 2 === 1 || this.anyBelow(lowest - 1))) mantissa++
-    const value = scaled(mantissa, lowest + 32 * first - 1074)
+    const value = first + highest < 2 ? this.tiny(first) : this.nearest(highest, first)
     return negative ? -value : value
   }
 
-  /** Bits from .. to of the magnitude (at most 32) as a number; those below the window are 0. */
-  private bits(from: number, to: number): number {
-    if (to < from) return 0
-    const limb = from >> 5
-    const shift = from & 31
-    const low = limb < 0 ? 0 : (this.magnitude[limb] as number) >>> shift
-    // With shift 0 nothing comes from the next limb, and with shift > 0 it may be the limb past the highest bit.
-    const next = shift === 0 || limb + 1 < 0 || to >> 5 === limb ? 0 : (this.magnitude[limb + 1] as number) << (32 - shift)
-    const count = to - from + 1
-    const value = (low | next) >>> 0
-    return count === 32 ? value : value & (2 ** count - 1)
+  /** The double of a magnitude below 2^64 units: one that is below 2^53 is exact, subnormal or not. */
+  private tiny(first: number): number {
+    const low = first === 0 ? (this.magnitude[0] as number) >>> 0 : 0
+    const high = (this.magnitude[1 - first] as number) >>> 0
+    if (high < 0x200000) return scaled(high * TWO_TO_32 + low, -1074)
+    return this.nearest(1 - first, first)
   }
 
-  private anyBelow(bit: number): boolean {
-    const limb = bit >> 5
+  /** The double nearest to the magnitude, whose highest limb is given, and which is at least 2^53 units. */
+  private nearest(highest: number, first: number): number {
+    const { magnitude } = this
+    const a = magnitude[highest] as number
+    const b = highest > 0 ? (magnitude[highest - 1] as number) : 0
+    const c = highest > 1 ? (magnitude[highest - 2] as number) : 0
+    // The 64 highest bits, the first of them set; a shift by 32 in two steps, since JavaScript's is modulo 32.
+    const shift = Math.clz32(a)
+    const upper = ((a << shift) | ((b >>> 1) >>> (31 - shift))) >>> 0
+    const lower = (b << shift) | ((c >>> 1) >>> (31 - shift))
+    let mantissa = upper * 0x200000 + (lower >>> 11)
+    if ((lower & 0x400) !== 0 && ((lower & 0xbff) !== 0 || c << shift !== 0 || this.anyBelow(highest - 2))) mantissa++
+    return scaled(mantissa, 32 * (first + highest) - shift - 21 - 1074)
+  }
+
+  private anyBelow(limb: number): boolean {
     for (let i = 0; i < limb; i++) if (this.magnitude[i] !== 0) return true
-    return (bit & 31) !== 0 && ((this.magnitude[limb] as number) & ((1 << (bit & 31)) - 1)) !== 0
+    return false
   }
 }
 
