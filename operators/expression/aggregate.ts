@@ -4,8 +4,8 @@ import { float64, int64, nullable } from '../../runtime/data/column-type.ts'
 import type { Columns } from '../../runtime/data/schema.ts'
 import { Schema } from '../../runtime/data/schema.ts'
 import { MillraceError } from '../../runtime/error.ts'
-import { isNumeric } from './build.ts'
 import * as build from './build.ts'
+import { isNumeric } from './build.ts'
 import type { Numeric, Ordered, Typed, Value } from './kinds.ts'
 import type { ExpressionNode } from './node.ts'
 
@@ -93,12 +93,21 @@ export function aggregate<const I extends readonly Typed<unknown, Kind>[], T, K 
   readonly compute: (rows: readonly GroupRow<ValuesOf<I>>[]) => NoInfer<T>
 }): Aggregate<T, K> {
   const { inputs, type, compute } = definition
-  return new Aggregate({ op: 'user', inputs: inputs.map((input) => input.node), type, compute: compute as NonNullable<AggregateSpec['compute']> })
+  return new Aggregate({
+    op: 'user',
+    inputs: inputs.map((input) => input.node),
+    type,
+    compute: compute as NonNullable<AggregateSpec['compute']>,
+  })
 }
 
 function requireNumeric(op: string, node: ExpressionNode): void {
   if (isNumeric(node.type.kind)) return
-  throw new MillraceError('COLUMN_TYPE', `${op}() takes numbers, not ${node.type.kind}.`, 'Convert it first, for example with .toInt64() or .toFloat64().')
+  throw new MillraceError(
+    'COLUMN_TYPE',
+    `${op}() takes numbers, not ${node.type.kind}.`,
+    'Convert it first, for example with .toInt64() or .toFloat64().',
+  )
 }
 
 function like(type: ColumnType, node: ExpressionNode): ColumnType {
@@ -120,7 +129,11 @@ export function aggregateSchema(aggregates: Aggregates): Schema {
   const columns: Record<string, ColumnType> = {}
   for (const [name, value] of Object.entries(aggregates)) {
     if (!(value instanceof Aggregate)) {
-      throw new MillraceError('COLUMN_TYPE', `${JSON.stringify(name)} is not an aggregate.`, 'Use count(), sum(row.column), min(row.column) and the like.')
+      throw new MillraceError(
+        'COLUMN_TYPE',
+        `${JSON.stringify(name)} is not an aggregate.`,
+        'Use count(), sum(row.column), min(row.column) and the like.',
+      )
     }
     columns[name] = value.spec.type
   }

@@ -34,11 +34,23 @@ function typed(kind: Kind, isNullable: boolean, like?: ColumnType): ColumnType {
 
 /** A node whose result is null if an argument is. */
 function strict(op: Operation, kind: Kind, args: readonly ExpressionNode[]): ExpressionNode {
-  return { op, args, type: typed(kind, args.some((arg) => arg.type.nullable), args[0]?.type) }
+  return {
+    op,
+    args,
+    type: typed(
+      kind,
+      args.some((arg) => arg.type.nullable),
+      args[0]?.type,
+    ),
+  }
 }
 
 function mismatch(op: string, message: string): MillraceError {
-  return new MillraceError('COLUMN_TYPE', `${op}() ${message}.`, 'Convert one side first, for example with .toText(), .toInt64() or .toFloat64().')
+  return new MillraceError(
+    'COLUMN_TYPE',
+    `${op}() ${message}.`,
+    'Convert one side first, for example with .toText(), .toInt64() or .toFloat64().',
+  )
 }
 
 function isExpression(value: unknown): value is { readonly node: ExpressionNode } {
@@ -189,7 +201,15 @@ export function guessType(op: string, values: readonly unknown[]): ColumnType {
 
 export function orElse(node: ExpressionNode, other: unknown): ExpressionNode {
   const { kind, nodes } = choices('orElse', [{ node }, other])
-  return { op: 'orElse', args: nodes, type: typed(kind, nodes.every((n) => n.type.nullable), node.type) }
+  return {
+    op: 'orElse',
+    args: nodes,
+    type: typed(
+      kind,
+      nodes.every((n) => n.type.nullable),
+      node.type,
+    ),
+  }
 }
 
 export function when(condition: unknown, yes: unknown, no: unknown): ExpressionNode {
@@ -197,7 +217,15 @@ export function when(condition: unknown, yes: unknown, no: unknown): ExpressionN
   require('when', test, ['bool'])
   const { kind, nodes } = choices('when', [yes, no])
   const like = nodes[0] as ExpressionNode
-  return { op: 'when', args: [test, ...nodes], type: typed(kind, nodes.some((n) => n.type.nullable), like.type) }
+  return {
+    op: 'when',
+    args: [test, ...nodes],
+    type: typed(
+      kind,
+      nodes.some((n) => n.type.nullable),
+      like.type,
+    ),
+  }
 }
 
 /** The least or greatest of the operands that are not null. */

@@ -12,8 +12,8 @@ import { MillraceError } from '../../runtime/error.ts'
 import type { ColumnViews, EvaluateRow, OnRowError, TextTable } from './frame.ts'
 import { Frame } from './frame.ts'
 import type { Resolve } from './generate.ts'
-import { generateLoop, type Loop } from './generate-kernel.ts'
 import type { Parameter } from './generate-code.ts'
+import { generateLoop, type Loop } from './generate-kernel.ts'
 import { type Evaluate, interpret, RowFailure, writer } from './interpret.ts'
 import type { ExpressionNode } from './node.ts'
 import { unknownColumn } from './proxy-row.ts'
@@ -44,7 +44,11 @@ class Compiled {
       const generated = generateLoop(predicate, projection, resolve)
       parameters = generated.parameters
       this.loop = generated.loop
-      this.frame = new Frame(generated.slots, parameters.map((parameter) => parameter.value), evaluate)
+      this.frame = new Frame(
+        generated.slots,
+        parameters.map((parameter) => parameter.value),
+        evaluate,
+      )
     } else {
       rows = rowEvaluator(predicate, projection, resolve)
       this.loop = interpretedLoop
@@ -73,15 +77,7 @@ export class Projection extends Compiled {
    * have times of their own. A row whose expression has no result is left out and reported.
    * @param views the input's columns, after column picks
    */
-  run(
-    input: Batch,
-    views: ColumnViews,
-    from: number,
-    to: number,
-    output: Batch,
-    dictionary: TextTable,
-    onError: OnRowError,
-  ): void {
+  run(input: Batch, views: ColumnViews, from: number, to: number, output: Batch, dictionary: TextTable, onError: OnRowError): void {
     const frame = this.prepare(views, dictionary, onError)
     frame.write(input, output, to - from)
     output.n = this.loop(frame, from, to)
@@ -107,18 +103,31 @@ export class Predicate extends Compiled {
 }
 
 export function compileProjection(expressions: readonly HasNode[], input: InputSchema): Projection {
-  return new Projection(null, expressions.map((expression) => expression.node), input)
+  return new Projection(
+    null,
+    expressions.map((expression) => expression.node),
+    input,
+  )
 }
 
 /** A projection of the rows where the condition is true, in one loop. */
 export function compileFilterProjection(predicate: HasNode, expressions: readonly HasNode[], input: InputSchema): Projection {
-  return new Projection(predicate.node, expressions.map((expression) => expression.node), input)
+  return new Projection(
+    predicate.node,
+    expressions.map((expression) => expression.node),
+    input,
+  )
 }
 
 /** @throws MillraceError COLUMN_TYPE if the expression is not a condition */
 export function compilePredicate(predicate: HasNode, input: InputSchema): Predicate {
   const { kind } = predicate.node.type
-  if (kind !== 'bool') throw new MillraceError('COLUMN_TYPE', `A filter takes a condition, not a value of kind ${kind}.`, 'Compare it with something, for example .gt(0).')
+  if (kind !== 'bool')
+    throw new MillraceError(
+      'COLUMN_TYPE',
+      `A filter takes a condition, not a value of kind ${kind}.`,
+      'Compare it with something, for example .gt(0).',
+    )
   return new Predicate(predicate.node, input)
 }
 
@@ -133,12 +142,21 @@ function resolver(input: InputSchema): Resolve {
     const side = node.side ?? 0
     const schema = sides[side]
     const name = node.name as string
-    if (schema === undefined) throw new MillraceError('UNKNOWN_COLUMN', `Column ${JSON.stringify(name)} is of the other side of a join.`, 'Use the row that this callback receives.')
+    if (schema === undefined)
+      throw new MillraceError(
+        'UNKNOWN_COLUMN',
+        `Column ${JSON.stringify(name)} is of the other side of a join.`,
+        'Use the row that this callback receives.',
+      )
     const index = schema.indexOf(name)
     if (index < 0) throw unknownColumn(schema, 'the rows here', name)
     const type = schema.types[index]
     if (type?.kind !== node.type.kind || type.nullable !== node.type.nullable) {
-      throw new MillraceError('COLUMN_TYPE', `Column ${JSON.stringify(name)} has another type here.`, 'Use the row that this callback receives.')
+      throw new MillraceError(
+        'COLUMN_TYPE',
+        `Column ${JSON.stringify(name)} has another type here.`,
+        'Use the row that this callback receives.',
+      )
     }
     return side === 0 ? index : index + (sides[0] as Schema).names.length
   }

@@ -14,8 +14,9 @@ import type {
   CommonKind,
   CommonValue,
   DifferenceKind,
-  Numeric,
+  KindOf,
   NullOf,
+  Numeric,
   NumericOperand,
   Operand,
   Ordered,
@@ -26,7 +27,6 @@ import type {
   Typed,
   Value,
   Wider,
-  KindOf,
 } from './kinds.ts'
 import type { ExpressionNode } from './node.ts'
 import { OrderBy } from './order-by.ts'

@@ -52,7 +52,11 @@ export class CodeBuffer {
   /** Counts a node against the bound. */
   enter(): void {
     if (++this.nodes > MAX_NODES) {
-      throw new MillraceError('CONFIG', `An expression has more than ${MAX_NODES} parts.`, 'Split it over several operators, or use a function.')
+      throw new MillraceError(
+        'CONFIG',
+        `An expression has more than ${MAX_NODES} parts.`,
+        'Split it over several operators, or use a function.',
+      )
     }
   }
 

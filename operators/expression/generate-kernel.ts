@@ -2,6 +2,7 @@
 import type { ColumnType } from '../../runtime/data/column-type.ts'
 import { NULL_BOOL, NULL_FLOAT_HIGH, NULL_FLOAT_LOW, NULL_TIMESTAMP_HIGH } from '../../runtime/data/column-type.ts'
 import { kernel } from '../../runtime/data/kernel.ts'
+import { compareText } from '../../runtime/data/value-order.ts'
 import type { Frame } from './frame.ts'
 import { generate, type Resolve } from './generate.ts'
 import { type Code, CodeBuffer, type Parameter } from './generate-code.ts'
@@ -17,7 +18,7 @@ export interface Generated {
   readonly parameters: readonly Parameter[]
 }
 
-const HELPERS = { ...scalar }
+const HELPERS = { ...scalar, compareText }
 type Kernel = (x: Frame, from: number, to: number, h: typeof HELPERS) => number
 
 /**

@@ -318,8 +318,7 @@ function evaluate(node: ExpressionNode, args: readonly Code[], out: CodeBuffer):
     case 'truncate': {
       const from = out.safe(a)
       const unit = out.approximate(b)
-      checkDivisible(from, out)
-      return value(`Math.floor(${from} / ${unit}) * ${unit}`)
+      return value(out.checkSafe(`Math.floor(${from} / ${unit}) * ${unit}`))
     }
     default:
       switch (kind) {
@@ -393,8 +392,7 @@ function longArithmetic(node: ExpressionNode, a: string, b: string, out: CodeBuf
       return out.checkSafe(`${a} * ${b}`)
     case 'divide':
       out.emit(`if (${b} === 0) ${SLOW}`)
-      checkDivisible(a, out)
-      checkDivisible(b, out)
+      // Exact: a quotient of safe integers is at least half a unit in the last place away from the next integer.
       return `Math.trunc(${a} / ${b})`
     case 'modulo':
       out.emit(`if (${b} === 0) ${SLOW}`)
@@ -404,11 +402,6 @@ function longArithmetic(node: ExpressionNode, a: string, b: string, out: CodeBuf
     default:
       return `Math.abs(${a})`
   }
-}
-
-/** Below 2^52 no quotient of integers rounds up to the next integer. */
-function checkDivisible(name: string, out: CodeBuffer): void {
-  out.emit(`if (!(${name} < 4503599627370496 && ${name} > -4503599627370496)) ${SLOW}`)
 }
 
 function casting(node: ExpressionNode, a: Code, out: CodeBuffer): Code {

@@ -7,6 +7,7 @@
 import type { ColumnType } from '../../runtime/data/column-type.ts'
 import { isInterned, NULL_BOOL, NULL_FLOAT_HIGH, NULL_FLOAT_LOW, NULL_TIMESTAMP_HIGH } from '../../runtime/data/column-type.ts'
 import { INT64_MAX, INT64_MIN } from '../../runtime/data/value-encoding.ts'
+import { compareText } from '../../runtime/data/value-order.ts'
 import type { Frame } from './frame.ts'
 import type { ComparisonOperation, ExpressionNode, Scalar } from './node.ts'
 import { literalValue } from './node.ts'
@@ -141,7 +142,7 @@ export function comparator(type: ColumnType): (a: NotNull, b: NotNull) => number
     case 'decimal':
       return (a, b) => scalar.compareDecimal(a as string, b as string)
     default:
-      if (isInterned(type)) return (a, b) => scalar.compareText(a as string, b as string)
+      if (isInterned(type)) return (a, b) => compareText(a as string, b as string)
       return (a, b) => (a < b ? -1 : a > b ? 1 : 0)
   }
 }

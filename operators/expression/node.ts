@@ -121,7 +121,9 @@ function toLong(value: unknown, kind: Kind): bigint | null {
 
 function literalHint(value: unknown, kind: Kind): string {
   if (typeof value === 'number' && kind === 'int32') {
-    return Number.isInteger(value) ? 'Use .toInt64() on the other side, or literal(value, int64).' : 'Use .toFloat64() on the other side, or literal(value, float64).'
+    return Number.isInteger(value)
+      ? 'Use .toInt64() on the other side, or literal(value, int64).'
+      : 'Use .toFloat64() on the other side, or literal(value, float64).'
   }
   return `Write it as ${kind}, or convert the other side.`
 }

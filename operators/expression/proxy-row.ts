@@ -1,10 +1,10 @@
 /** The row that a user's callback receives: an expression for each column, and a clear error for any other name. */
 import type { ColumnType } from '../../runtime/data/column-type.ts'
 import type { Columns, Schema } from '../../runtime/data/schema.ts'
+import { suggest } from '../../runtime/data/suggest.ts'
 import { MillraceError } from '../../runtime/error.ts'
 import { Expression } from './expression.ts'
 import { columnNode } from './node.ts'
-import { closest } from './closest.ts'
 
 export type RowExpressions<C extends Columns> = {
   readonly [N in keyof C]: C[N] extends ColumnType<infer T, infer K> ? Expression<T, K> : never
@@ -36,7 +36,11 @@ export function proxyRow<C extends Columns>(schema: Schema, collection: string, 
 
 /** The error for a column that is not there, with the closest name that is. */
 export function unknownColumn(schema: Schema, collection: string, name: string): MillraceError {
-  const guess = closest(name, schema.names)
+  const guess = suggest(name, schema.names)
   const hint = guess === undefined ? undefined : `Did you mean ${JSON.stringify(guess)}?`
-  return new MillraceError('UNKNOWN_COLUMN', `There is no column ${JSON.stringify(name)} in ${collection} (${schema.names.join(', ')}).`, hint)
+  return new MillraceError(
+    'UNKNOWN_COLUMN',
+    `There is no column ${JSON.stringify(name)} in ${collection} (${schema.names.join(', ')}).`,
+    hint,
+  )
 }

@@ -2,6 +2,7 @@
 import type { Kind } from '../../runtime/data/column-type.ts'
 import { decimal } from '../../runtime/data/column-type.ts'
 import { encode, INT64_MAX, INT64_MIN, shownValue } from '../../runtime/data/value-encoding.ts'
+import { compareDecimals } from '../../runtime/data/value-order.ts'
 
 export function outOfRange(op: string, kind: Kind, a: unknown, b?: unknown): string {
   return b === undefined ? `${op} of ${a} leaves the range of ${kind}` : `${a} ${op} ${b} leaves the range of ${kind}`
@@ -15,44 +16,9 @@ export function badCast(value: unknown, kind: Kind): string {
   return `${shownValue(value)} cannot become ${kind}`
 }
 
-/** The order of text by code points: JavaScript's own, by UTF-16 units, puts U+10000 before U+E000. */
-export function compareText(a: string, b: string): number {
-  const n = Math.min(a.length, b.length)
-  for (let i = 0; i < n; i++) {
-    const x = a.charCodeAt(i)
-    const y = b.charCodeAt(i)
-    if (x !== y) return codePointRank(x) - codePointRank(y)
-  }
-  return a.length - b.length
-}
-
-/** Surrogates above the rest of the basic plane. */
-function codePointRank(unit: number): number {
-  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
-}
-
 /** The order of decimals by value; both in their encoded form. */
 export function compareDecimal(a: string, b: string): number {
-  const negative = a.startsWith('-')
-  if (negative !== b.startsWith('-')) return negative ? -1 : 1
-  return negative ? compareDigits(b.slice(1), a.slice(1)) : compareDigits(a, b)
-}
-
-function compareDigits(a: string, b: string): number {
-  const pointA = a.indexOf('.')
-  const pointB = b.indexOf('.')
-  const wholeA = pointA < 0 ? a.length : pointA
-  const wholeB = pointB < 0 ? b.length : pointB
-  if (wholeA !== wholeB) return wholeA - wholeB
-  const whole = wholeA
-  const n = Math.max(a.length, b.length)
-  for (let i = 0; i < n; i++) {
-    if (i === whole) continue
-    const x = i < a.length ? a.charCodeAt(i) : 48
-    const y = i < b.length ? b.charCodeAt(i) : 48
-    if (x !== y) return x - y
-  }
-  return 0
+  return compareDecimals(a, b, false)
 }
 
 const SURROGATE = /[\ud800-\udfff]/

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { compileFilterProjection, compilePredicate, compileProjection } from '../../operators/expression/compile.ts'
 import { Expression } from '../../operators/expression/expression.ts'
 import { greatest, least, literal, when } from '../../operators/expression/functions.ts'
-import { compileFilterProjection, compilePredicate, compileProjection } from '../../operators/expression/compile.ts'
 import { columnNode, type ExpressionNode } from '../../operators/expression/node.ts'
 import { BatchPool } from '../../runtime/data/batch.ts'
 import type { ColumnType, Kind } from '../../runtime/data/column-type.ts'
@@ -18,28 +18,81 @@ const KINDS = Object.keys(TYPES) as TestKind[]
 
 // Two columns of each kind, one of them nullable: i, iN, l, lN ...
 const schema = new Schema(
-  Object.fromEntries(KINDS.flatMap((kind) => [[kind, TYPES[kind] as ColumnType], [`${kind}N`, nullable(TYPES[kind] as ColumnType)]])),
+  Object.fromEntries(
+    KINDS.flatMap((kind) => [
+      [kind, TYPES[kind] as ColumnType],
+      [`${kind}N`, nullable(TYPES[kind] as ColumnType)],
+    ]),
+  ),
 )
 
 const bigs = (least: bigint) =>
   fc.oneof(
     fc.bigInt(-5n, 5n),
     fc.bigInt(-(2n ** 40n), 2n ** 40n),
-    fc.constantFrom(2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, -(2n ** 53n), -(2n ** 53n) - 1n, 2n ** 52n, 2n ** 31n, -(2n ** 31n) - 1n, 2n ** 63n - 1n, least),
+    fc.constantFrom(
+      2n ** 53n - 1n,
+      2n ** 53n,
+      2n ** 53n + 1n,
+      -(2n ** 53n),
+      -(2n ** 53n) - 1n,
+      2n ** 52n,
+      2n ** 31n,
+      -(2n ** 31n) - 1n,
+      2n ** 63n - 1n,
+      least,
+    ),
     fc.bigInt(least, 2n ** 63n - 1n),
   )
 
 const values: Record<TestKind, fc.Arbitrary<Row[number]>> = {
   int32: fc.oneof(fc.integer({ min: -4, max: 4 }), fc.integer(), fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, 46341, 65536)),
   int64: bigs(-(2n ** 63n)),
-  float64: fc.oneof(fc.integer({ min: -3, max: 3 }), fc.double(), fc.constantFrom(0.5, -0.5, 2.5, -0, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 2 ** 63, -(2 ** 63), 1e300)),
+  float64: fc.oneof(
+    fc.integer({ min: -3, max: 3 }),
+    fc.double(),
+    fc.constantFrom(0.5, -0.5, 2.5, -0, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 2 ** 63, -(2 ** 63), 1e300),
+  ),
   bool: fc.boolean(),
   text: fc.oneof(
-    fc.constantFrom('', 'a', 'A', 'ab', 'Rimini', 'ß', '\ud83d\ude00', '\uffee', 'a\ud83d\ude00b', ' 12 ', '-7', '+1.5e3', '99999999999', '9223372036854775808', 'NaN', '2024-02-30', '2024-02-29T23:59:59.123456Z', '007.50', '.5', '-0.0'),
+    fc.constantFrom(
+      '',
+      'a',
+      'A',
+      'ab',
+      'Rimini',
+      'ß',
+      '\ud83d\ude00',
+      '\uffee',
+      'a\ud83d\ude00b',
+      ' 12 ',
+      '-7',
+      '+1.5e3',
+      '99999999999',
+      '9223372036854775808',
+      'NaN',
+      '2024-02-30',
+      '2024-02-29T23:59:59.123456Z',
+      '007.50',
+      '.5',
+      '-0.0',
+    ),
     fc.string({ unit: 'grapheme', maxLength: 6 }),
   ),
   timestamp: bigs(-(2n ** 63n) + 1n),
-  decimal: fc.constantFrom('0', '0.00', '1', '1.0', '1.00', '-1.5', '-1.50', '10.25', '9.999', '-0.001', '123456789012345678901234567890.1'),
+  decimal: fc.constantFrom(
+    '0',
+    '0.00',
+    '1',
+    '1.0',
+    '1.00',
+    '-1.5',
+    '-1.50',
+    '10.25',
+    '9.999',
+    '-0.001',
+    '123456789012345678901234567890.1',
+  ),
 }
 
 type AnyExpression = Expression<unknown, Kind>
@@ -57,7 +110,9 @@ const column = (kind: TestKind) =>
   })
 
 const constant = (kind: TestKind) =>
-  fc.oneof({ weight: 8, arbitrary: values[kind] }, { weight: 1, arbitrary: fc.constant(null) }).map((value) => literal(value as never, TYPES[kind] as ColumnType) as AnyExpression)
+  fc
+    .oneof({ weight: 8, arbitrary: values[kind] }, { weight: 1, arbitrary: fc.constant(null) })
+    .map((value) => literal(value as never, TYPES[kind] as ColumnType) as AnyExpression)
 
 const memo = new Map<string, fc.Arbitrary<AnyExpression>>()
 
@@ -95,7 +150,8 @@ function make(kind: TestKind, depth: number): fc.Arbitrary<AnyExpression> {
         for (const op of ['eq', 'ne', 'lt', 'le', 'gt', 'ge']) options.push(call(op, e(k), e(k)))
         for (const op of ['isNull', 'isNotNull']) options.push(call(op, e(k)))
       }
-      for (let weight = 0; weight < 6; weight++) options.push(call('and', e('bool'), e('bool')), call('or', e('bool'), e('bool')), call('not', e('bool')))
+      for (let weight = 0; weight < 6; weight++)
+        options.push(call('and', e('bool'), e('bool')), call('or', e('bool'), e('bool')), call('not', e('bool')))
       for (const op of ['startsWith', 'endsWith', 'contains']) options.push(call(op, e('text'), e('text')))
       options.push(call('eq', e('int32'), e('int64')), call('lt', e('int64'), e('float64')))
       break
@@ -114,7 +170,11 @@ function make(kind: TestKind, depth: number): fc.Arbitrary<AnyExpression> {
     case 'text':
       for (const k of KINDS) options.push(call('toText', e(k)))
       for (const op of ['lower', 'upper']) options.push(call(op, e('text')))
-      options.push(call('concat', e('text'), e('text')), call('slice', e('text'), e('int32')), call('slice', e('text'), e('int32'), e('int32')))
+      options.push(
+        call('concat', e('text'), e('text')),
+        call('slice', e('text'), e('int32')),
+        call('slice', e('text'), e('int32'), e('int32')),
+      )
       break
     case 'timestamp':
       for (const op of ['plus', 'minus']) options.push(call(op, e('timestamp'), e('int64')), call(op, e('timestamp'), e('int32')))
@@ -127,7 +187,9 @@ function make(kind: TestKind, depth: number): fc.Arbitrary<AnyExpression> {
   return fc.oneof(...options)
 }
 
-const row = fc.tuple(...schema.types.map((type) => (type.nullable ? fc.option(values[type.kind as TestKind], { freq: 3 }) : values[type.kind as TestKind])))
+const row = fc.tuple(
+  ...schema.types.map((type) => (type.nullable ? fc.option(values[type.kind as TestKind], { freq: 3 }) : values[type.kind as TestKind])),
+)
 const anyExpression = fc.constantFrom(...KINDS).chain((kind) => expression(kind, 3))
 
 interface Outcome {
@@ -179,11 +241,15 @@ const RUNS = Number(process.env.EXPRESSION_RUNS ?? 2000)
 describe('compiled, interpreted and modelled expressions agree', () => {
   test('projections', () => {
     fc.assert(
-      fc.property(fc.array(anyExpression, { minLength: 1, maxLength: 3 }), fc.array(row, { minLength: 1, maxLength: 12 }), (expressions, rows) => {
-        const compiled = byRun(null, expressions, rows, true)
-        expect(compiled).toEqual(byRun(null, expressions, rows, false))
-        expect(withoutMessages(compiled)).toEqual(byModel(null, expressions, rows))
-      }),
+      fc.property(
+        fc.array(anyExpression, { minLength: 1, maxLength: 3 }),
+        fc.array(row, { minLength: 1, maxLength: 12 }),
+        (expressions, rows) => {
+          const compiled = byRun(null, expressions, rows, true)
+          expect(compiled).toEqual(byRun(null, expressions, rows, false))
+          expect(withoutMessages(compiled)).toEqual(byModel(null, expressions, rows))
+        },
+      ),
       { numRuns: RUNS },
     )
   }, 60_000)

@@ -12,7 +12,8 @@ const fail = (): never => {
 
 function inRange(value: number | bigint, kind: string): Value {
   if (kind === 'float64') return value
-  if (kind === 'int32') return Number.isInteger(value) && Math.abs(value as number) <= 2 ** 31 && value !== 2 ** 31 ? (value as number) + 0 : fail()
+  if (kind === 'int32')
+    return Number.isInteger(value) && Math.abs(value as number) <= 2 ** 31 && value !== 2 ** 31 ? (value as number) + 0 : fail()
   const least = kind === 'timestamp' ? -(2n ** 63n) + 1n : -(2n ** 63n)
   return value >= least && value < 2n ** 63n ? value : fail()
 }
@@ -28,7 +29,8 @@ function order(kind: string, a: NonNullable<Value>, b: NonNullable<Value>): numb
   if (kind === 'decimal') {
     const digits = (s: string) => s.split('.')[1]?.length ?? 0
     const scale = Math.max(digits(a as string), digits(b as string))
-    const scaled = (s: string) => BigInt((s.includes('.') ? s : `${s}.`).padEnd(s.length - digits(s) + scale + (s.includes('.') ? 0 : 1), '0').replace('.', ''))
+    const scaled = (s: string) =>
+      BigInt((s.includes('.') ? s : `${s}.`).padEnd(s.length - digits(s) + scale + (s.includes('.') ? 0 : 1), '0').replace('.', ''))
     return order('int64', scaled(a as string), scaled(b as string))
   }
   if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b))
@@ -152,7 +154,8 @@ export function model(node: ExpressionNode, row: Record<string, Value>): Value {
       if (kind0 === 'text') return /^\s*[+-]?\d{1,30}\s*$/.test(a) ? inRange(Number(a), 'int32') : fail()
       return inRange(Math.trunc(Number(a)), 'int32')
     case 'toInt64':
-      if (kind0 === 'text') return /^\s*[+-]?\d{1,30}\s*$/.test(a) ? inRange(BigInt((a as string).trim().replace('+', '')), 'int64') : fail()
+      if (kind0 === 'text')
+        return /^\s*[+-]?\d{1,30}\s*$/.test(a) ? inRange(BigInt((a as string).trim().replace('+', '')), 'int64') : fail()
       if (kind0 === 'float64') return Number.isFinite(a) ? inRange(BigInt(Math.trunc(a)), 'int64') : fail()
       return BigInt(a)
     case 'toFloat64':
@@ -184,9 +187,9 @@ function timestampText(a: bigint): string {
 }
 
 function parseTimestamp(s: string): bigint {
-  const match = /^(\d{4}-\d\d-\d\d|[+-]\d{6}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z)?$/.exec(s.trim())
+  const match = /^(\d{4}-\d\d-\d\d|[+-]\d{6}-\d\d-\d\d)(?:T(\d\d:\d\d)(:\d\d(?:\.(\d{1,6}))?)?)?Z?$/.exec(s.trim())
   if (match === null) return fail()
-  const date = new Date(`${match[1]}T${match[2] ?? '00:00:00'}Z`)
+  const date = new Date(`${match[1]}T${match[2] ?? '00:00'}${(match[3] ?? ':00').slice(0, 3)}Z`)
   if (Number.isNaN(date.getTime()) || date.toISOString().split('T')[0] !== match[1]) return fail()
-  return BigInt(date.getTime()) * 1000n + BigInt((match[3] ?? '').padEnd(6, '0'))
+  return BigInt(date.getTime()) * 1000n + BigInt((match[4] ?? '').padEnd(6, '0'))
 }

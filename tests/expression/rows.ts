@@ -1,10 +1,11 @@
 /** JavaScript rows to batches and back, for the tests of expressions. */
+
+import type { TextTable } from '../../operators/expression/frame.ts'
 import type { Batch } from '../../runtime/data/batch.ts'
 import { BatchPool } from '../../runtime/data/batch.ts'
 import type { ColumnType } from '../../runtime/data/column-type.ts'
 import { isInterned } from '../../runtime/data/column-type.ts'
 import type { Schema } from '../../runtime/data/schema.ts'
-import type { TextTable } from '../../operators/expression/frame.ts'
 
 /** bigint for int64 and timestamp; interned kinds by their encoded string. */
 export type Row = readonly (null | boolean | number | bigint | string)[]
@@ -56,7 +57,7 @@ export function wordsOf(type: ColumnType, value: Row[number], texts: TextTable):
   }
 }
 
-export function valueOf(type: ColumnType, words: readonly number[], texts: TextTable): Row[number] {
+export function readValue(type: ColumnType, words: readonly number[], texts: TextTable): Row[number] {
   const [low = 0, high = 0, flag = 0] = words
   switch (type.kind) {
     case 'int32':
@@ -96,6 +97,6 @@ export function batchOf(schema: Schema, rows: readonly Row[], texts: TextTable):
 
 export function rowsOf(types: readonly ColumnType[], batch: Batch, texts: TextTable): Row[] {
   return Array.from({ length: batch.n }, (_, i) =>
-    types.map((type, c) => valueOf(type, Array.from(batch.columns[c]?.slice(type.width * i, type.width * (i + 1)) ?? []), texts)),
+    types.map((type, c) => readValue(type, Array.from(batch.columns[c]?.slice(type.width * i, type.width * (i + 1)) ?? []), texts)),
   )
 }
