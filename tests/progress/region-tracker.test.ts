@@ -189,6 +189,25 @@ describe('RegionTracker', () => {
     expect(() => new RegionTracker(still, new TimeTable())).toThrow(/does not advance/)
   })
 
+  test('a feedback of an inner loop does not advance the outer one', () => {
+    const around = (kind: 'identity' | 'feedback'): RegionDescription => ({
+      depths: [0, 0, 1, 2, 2, 1],
+      edges: [
+        { from: 0, to: 2, kind: 'enter' },
+        { from: 2, to: 3, kind: 'enter' },
+        { from: 3, to: 4, kind: 'feedback' },
+        { from: 4, to: 5, kind: 'leave' },
+        { from: 5, to: 2, kind },
+        { from: 5, to: 1, kind: 'leave' },
+      ],
+      queryPorts: [2, 4],
+      ingress: [0],
+      egress: [1],
+    })
+    expect(() => new RegionTracker(around('identity'), new TimeTable())).toThrow(/does not advance/)
+    expect(() => new RegionTracker(around('feedback'), new TimeTable())).not.toThrow()
+  })
+
   test('a pointstamp of another depth than its location is refused', () => {
     const table = new TimeTable()
     expect(() => new RegionTracker(simpleLoop, table).update(3, table.intern2(1, 0, 0), 1)).toThrow(/invariant/)

@@ -58,6 +58,30 @@ describe('TimeTable', () => {
     )
   })
 
+  test('thousands of outer times that agree in their low 32 bits keep their ids', () => {
+    const table = new TimeTable()
+    const ids = Array.from({ length: 4_000 }, (_, i) => table.intern2(i * 2 ** 32, 1, 2))
+    expect(new Set(ids).size).toBe(ids.length)
+    ids.forEach((id, i) => {
+      if (table.intern2(i * 2 ** 32, 1, 2) !== id || table.outer(id) !== i * 2 ** 32) expect.fail(`outer time ${i} lost its id`)
+    })
+  })
+
+  test('a release takes out exactly its own times and hides no other', () => {
+    const table = new TimeTable()
+    const ids = new Map<string, number>()
+    for (let i = 0; i < 60; i++) for (let o = 0; o < 12; o++) ids.set(`${o} ${i}`, table.intern2(o, i, o))
+    for (let o = 1; o < 12; o++) {
+      table.release(o)
+      for (let i = 0; i < 60; i++) ids.delete(`${o} ${i}`)
+      expect(table.size).toBe(ids.size)
+      for (const [key, id] of ids) {
+        const [outerTime, i] = key.split(' ').map(Number)
+        if (table.intern2(outerTime, i, outerTime) !== id) expect.fail(`${key} is hidden after the release of ${o}`)
+      }
+    }
+  })
+
   test('the fixed forms of intern agree with the general one', () => {
     const table = new TimeTable()
     expect(table.intern1(7, 1)).toBe(table.intern(7, [1]))

@@ -1,0 +1,212 @@
+/** Mistakes in times, antichains and progress tracking. */
+import type { SeededBug } from './runner/seeded-bug.ts'
+
+const timeTable = { file: 'runtime/time/time-table.ts', caughtBy: 'tests/progress/time-table.test.ts' }
+const antichains = 'tests/progress/antichain.test.ts'
+const summaries = 'tests/progress/path-summary.test.ts'
+const regions = { file: 'runtime/progress/region-tracker.ts', caughtBy: 'tests/progress/region-tracker.test.ts' }
+const workers = 'tests/progress/dataflow-tracker.test.ts'
+
+export const bugs: readonly SeededBug[] = [
+  {
+    ...timeTable,
+    title: 'times that differ only beyond 32 bits of the outer time share an id',
+    find: 'this.outers[id] === outer &&',
+    replace: '(this.outers[id] | 0) === (outer | 0) &&',
+  },
+  {
+    ...timeTable,
+    title: 'times of different depth share an id',
+    find: 'this.thirds[id] === third &&\n        this.depths[id] === depth',
+    replace: 'this.thirds[id] === third',
+  },
+  {
+    ...timeTable,
+    title: 'a released id leaves a gap in the index that hides the ids behind it',
+    find: 'if (((slot - home) & mask) >= ((slot - gap) & mask)) {',
+    replace: 'if (home === gap) {',
+  },
+  {
+    ...timeTable,
+    title: 'join answers from before a release with an id that is now another time',
+    find: 'this.epoch = (this.epoch + 1) | 0',
+    replace: 'this.epoch |= 0',
+  },
+  {
+    ...timeTable,
+    title: 'join takes the last coordinate from one side',
+    find: 'Math.max(this.thirds[a], this.thirds[b])',
+    replace: 'this.thirds[b]',
+  },
+  {
+    ...timeTable,
+    title: 'release stops one outer time short',
+    file: 'runtime/time/outer-chains.ts',
+    find: 'this.outers[this.first] > bound',
+    replace: 'this.outers[this.first] >= bound',
+  },
+  {
+    ...timeTable,
+    title: 'an outer time that comes late is filed under the next one',
+    file: 'runtime/time/outer-chains.ts',
+    find: 'if (at === this.end || this.outers[at] !== outer)',
+    replace: 'if (at === this.end)',
+  },
+  {
+    title: 'an antichain keeps what a new element precedes',
+    file: 'runtime/time/antichain.ts',
+    find: 'if (!table.lessEqual(id, ids[i])) ids[kept++] = ids[i]',
+    replace: 'ids[kept++] = ids[i]',
+    caughtBy: antichains,
+  },
+  {
+    title: 'a count below zero holds the frontier',
+    file: 'runtime/time/mutable-antichain.ts',
+    find: 'if (this.counts[i] > 0) this.lower.insert',
+    replace: 'this.lower.insert',
+    caughtBy: antichains,
+  },
+  {
+    title: 'a frontier element that goes away is not replaced by what it hid',
+    file: 'runtime/time/mutable-antichain.ts',
+    find: 'this.stale = this.lower.has(time)',
+    replace: 'this.stale = this.lower.has(time) && this.times.length === 0',
+    caughtBy: antichains,
+  },
+  {
+    title: 'a change batch keeps pairs that sum to zero',
+    file: 'runtime/time/change-batch.ts',
+    find: 'if (delta === 0) continue',
+    replace: '',
+    caughtBy: antichains,
+  },
+  {
+    title: 'a path that leaves a loop keeps its coordinate',
+    file: 'runtime/progress/path-summary.ts',
+    find: 'next.second + (kept >= 2 ? path.second : 0)',
+    replace: 'next.second + path.second',
+    caughtBy: summaries,
+  },
+  {
+    title: 'a summary that keeps a coordinate counts as below one with a constant',
+    file: 'runtime/progress/path-summary.ts',
+    find: 'return a.kept <= b.kept && a.first',
+    replace: 'return a.first',
+    caughtBy: summaries,
+  },
+  {
+    title: 'only one of several minimal paths is followed',
+    file: 'runtime/progress/region-description.ts',
+    find: 'if (!insertSummary(found[location], path)) return',
+    replace: 'if (found[location].length > 0 || !insertSummary(found[location], path)) return',
+    caughtBy: summaries,
+  },
+  {
+    title: 'a cycle with a feedback of the wrong loop passes',
+    file: 'runtime/progress/region-description.ts',
+    find: "(edge.kind === 'feedback' && region.depths[from] === depth)",
+    replace: "edge.kind === 'feedback'",
+    caughtBy: regions.caughtBy,
+  },
+  {
+    ...regions,
+    title: 'a location that got its first pointstamp is not looked at',
+    find: 'if (stamps.size > 0 !== this.activeAt[location] >= 0) this.setActive(location, stamps.size > 0)',
+    replace: 'if (stamps.size > 1 !== this.activeAt[location] >= 0) this.setActive(location, stamps.size > 1)',
+  },
+  {
+    ...regions,
+    title: 'frontier ids are remembered although the frontier moved',
+    find: '      this.ids[target] = null\n',
+    replace: '',
+  },
+  {
+    ...regions,
+    title: 'a move of the ingress frontier is not followed',
+    find: '\n    this.markReached(location)\n',
+    replace: '\n',
+  },
+  {
+    ...regions,
+    title: 'inner coordinates are added where the path has left their loop',
+    find: 'kept >= 2 ? paths[path + 2] + heldTimes[time + 2] : paths[path + 2]',
+    replace: 'paths[path + 2] + heldTimes[time + 2]',
+  },
+  {
+    ...regions,
+    title: 'the output frontier ignores all egress locations but the first',
+    file: 'runtime/progress/region-tracker.ts',
+    find: 'const end = egress === undefined ? this.targets.length : from + 1',
+    replace: 'const end = egress === undefined ? this.ports : from + 1',
+  },
+  {
+    title: 'the least outer time counts what is below zero',
+    file: 'runtime/time/outer-counts.ts',
+    find: 'while (first < counts.length && counts[first] <= 0) first++',
+    replace: '',
+    caughtBy: workers,
+  },
+  {
+    title: 'only one worker counts for the capabilities at start',
+    file: 'runtime/progress/dataflow-tracker.ts',
+    find: 'this.counts[output].update(initialTime, peers)',
+    replace: 'this.counts[output].update(initialTime, 1)',
+    caughtBy: workers,
+  },
+  {
+    title: 'what leaves a loop is not passed on',
+    file: 'runtime/progress/dataflow-tracker.ts',
+    find: 'for (let i = 0; i < outputs.length; i++) this.touch(this.place[outputs[i].to])',
+    replace: '',
+    caughtBy: workers,
+  },
+  {
+    title: 'the last predecessor decides instead of the least',
+    file: 'runtime/progress/dataflow-tracker.ts',
+    find: 'least = Math.min(least, implied[predecessors[i]])',
+    replace: 'least = implied[predecessors[i]]',
+    caughtBy: workers,
+  },
+  {
+    title: 'inner coordinates of a progress message are mixed up',
+    file: 'runtime/progress/progress-message.ts',
+    find: 'table.internDepth(depth, message[at + 1], first, second, third)',
+    replace: 'table.internDepth(depth, message[at + 1], first, third, second)',
+    caughtBy: workers,
+  },
+  {
+    title: 'what was consumed is published without what it led to',
+    file: 'runtime/progress/progress-message.ts',
+    find: '    for (const place of this.touched) {\n      if (message !== null)',
+    replace: '    for (const place of this.touched) {\n      if (message !== null && place.changes.deltaAt(0) < 0)',
+    caughtBy: workers,
+  },
+  {
+    title: 'a message is held back although a count goes down',
+    file: 'runtime/progress/progress-message.ts',
+    find: 'if (changes.deltaAt(i) < 0) return true',
+    replace: 'if (changes.deltaAt(i) < -1) return true',
+    caughtBy: workers,
+  },
+  {
+    title: 'a loop is visited before what feeds it',
+    file: 'runtime/progress/dataflow-tracker.ts',
+    find: 'inputs.map(({ from }) => from)) + 0.5',
+    replace: 'inputs.map(({ from }) => from)) - 0.5',
+    caughtBy: workers,
+  },
+  {
+    title: 'a time counts as closed while it is the frontier',
+    file: 'runtime/progress/dataflow-tracker.ts',
+    find: 'return this.implied[location] > time',
+    replace: 'return this.implied[location] >= time',
+    caughtBy: workers,
+  },
+  {
+    title: 'a count that comes back from below zero is a new time',
+    file: 'runtime/time/mutable-antichain.ts',
+    find: 'if (before <= 0 === after <= 0) return false',
+    replace: 'if (before < 0 === after < 0) return false',
+    caughtBy: antichains,
+  },
+]
