@@ -27,6 +27,8 @@ export interface PlanNode {
   readonly lookups?: readonly Lookup[]
   /** Loops around this node: 0 outside loops. */
   readonly depth: number
+  /** Whether rows are only ever inserted (all differences positive), which lets operators forget more. */
+  readonly appendOnly?: boolean
   build(builder: Builder): Built
 }
 
