@@ -200,7 +200,7 @@ export class JoinOperator extends Operator {
     const left = task.side === 'left'
     const other = left ? this.right : this.left
     const port = left ? this.rightPort : this.leftPort
-    if (left) other.trace.fit()
+    if (left) other.trace.ensure(this.time - 1)
     else other.trace.ensure(this.time)
     const applied = other.trace.applied
     if (applied > this.seen) {

@@ -29,8 +29,8 @@ export class WorkerDataflow implements Exchanger {
   private readonly holders: Operator[] = []
   private published = new Float64Array(0)
   private readonly receivers = new Map<number, ExchangeReceiver>()
-  /** Anything since the last publication that could have changed what is held. */
-  private unpublished = true
+  /** The graph's activations at the last publication: without new ones nothing held has changed. */
+  private publishedAt = -1
 
   constructor(dataflow: number, graph: Dataflow, shards: ShardTable, outbox: Addressed[]) {
     this.dataflow = dataflow
@@ -56,12 +56,10 @@ export class WorkerDataflow implements Exchanger {
     const receiver = this.receivers.get(frame.target)
     invariant(receiver !== undefined, `frame for operator ${frame.target}, which receives none`)
     receiver.deliver(frame)
-    this.unpublished = true
   }
 
   applyProgress(changes: Float64Array): void {
     applyProgress(changes, this.tracker as DataflowTracker)
-    this.unpublished = true
   }
 
   /** Runs a turn of at most `budget` activations; publishes if that reached quiescence. Returns whether it did. */
@@ -73,11 +71,6 @@ export class WorkerDataflow implements Exchanger {
     return true
   }
 
-  /** Tells the worker that inputs changed from outside. */
-  touch(): void {
-    this.unpublished = true
-  }
-
   sendFrame(worker: number, frame: Frame): void {
     this.outbox.push({ to: worker, message: frame })
   }
@@ -87,8 +80,8 @@ export class WorkerDataflow implements Exchanger {
   }
 
   private publish(): void {
-    if (!this.unpublished) return
-    this.unpublished = false
+    if (this.publishedAt === this.graph.activations) return
+    this.publishedAt = this.graph.activations
     const changes = this.changes as ProgressChanges
     for (let i = 0; i < this.holders.length; i++) {
       const operator = this.holders[i]

@@ -87,6 +87,8 @@ export class ExchangeReceiver extends Operator {
   private readonly exchanger: Exchanger
   private readonly pool: BatchPool
   private readonly interned: readonly boolean[]
+  /** The frontier that the tracker has told. */
+  private reached = 0
 
   constructor(stream: Stream, exchanger: Exchanger) {
     super(stream.operator.dataflow, 'exchanged')
@@ -103,18 +105,25 @@ export class ExchangeReceiver extends Operator {
 
   /** What the progress tracker says can still arrive. */
   setFrontier(frontier: number): void {
-    this.advance(frontier)
+    this.reached = frontier
+    this.activate()
   }
 
   step(): void {
     const inside: FrameTimes | null = this.stream.region === null ? null : { table: this.stream.region.times, depth: this.stream.depth }
-    for (const frame of this.frames) {
+    const frames = this.frames
+    // Senders run at their own pace: what is ahead of the others waits, so that readers see times in order.
+    if (inside === null && frames.length > 1) frames.sort((a, b) => a.time - b.time)
+    let taken = 0
+    while (taken < frames.length && (inside !== null || frames[taken].time <= this.reached)) {
+      const frame = frames[taken++]
       const batch = this.pool.take(frame.time, frame.rows)
       decodeFrame(frame, batch, this.stream.schema.widths, this.interned, this.dataflow.dictionary, inside)
       countFrame(this.exchanger, frame, inside, -1)
       this.send(batch)
     }
-    this.frames.length = 0
+    frames.splice(0, taken)
+    if (this.reached > this.frontier) this.advance(this.reached)
   }
 
   /** Frontiers come from the tracker; nothing is held here. */

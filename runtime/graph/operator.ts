@@ -3,7 +3,8 @@
  *
  * Contract of `step()`: drain the queues (or stop early and call `this.yield()`, keeping the frontier where the rest
  * of the work needs it), then `advance` the output frontier to what the input frontiers and the operator's own held times
- * allow. `step` runs when a batch or a frontier arrived, never concurrently, never within itself.
+ * allow. Outside loops an operator sends its batches in the order of their times: one with several inputs keeps a batch
+ * in its queue until its time is at or below all input frontiers. `step` runs when a batch or a frontier arrived, never concurrently, never within itself.
  *
  * Frontiers outside loops are plain numbers: no later batch has a time below. Source: the progress
  * protocol of Naiad (SOSP 2013), reduced to in-band minima where channels are FIFO and times totally ordered.
