@@ -74,7 +74,7 @@ export class ProgressChanges {
       place.changes.clear()
       place.touched = false
     }
-    this.touched.length = 0
+    while (this.touched.length > 0) this.touched.pop()
     return message
   }
 

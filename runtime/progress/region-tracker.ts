@@ -140,6 +140,7 @@ export class RegionTracker {
   /** The minimal times that can still appear at a query port, as ids; empty if none can. */
   frontier(port: number): readonly number[] {
     const target = this.targetAt[port]
+    invariant(target >= 0 && target < this.ports, 'only a query port has a frontier')
     const known = this.ids[target]
     if (known !== null) return known
     const ids: number[] = []
@@ -154,8 +155,14 @@ export class RegionTracker {
   /** Whether nothing can arrive at the query port any more at this time or an earlier one. */
   isClosed(port: number, timeId: number): boolean {
     const { table } = this
-    const frontier = this.frontiers[this.targetAt[port]]
-    return !frontier.lessEqual(table.outer(timeId), table.coordinate(timeId, 1), table.coordinate(timeId, 2), table.coordinate(timeId, 3))
+    const target = this.targetAt[port]
+    invariant(target >= 0 && target < this.ports, 'only a query port has a frontier')
+    return !this.frontiers[target].lessEqual(
+      table.outer(timeId),
+      table.coordinate(timeId, 1),
+      table.coordinate(timeId, 2),
+      table.coordinate(timeId, 3),
+    )
   }
 
   /** The least outer time that can still leave at an egress (by default: at any); Infinity if none can. */

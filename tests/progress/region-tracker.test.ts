@@ -1,9 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { RegionDescription } from '../../runtime/progress/region-description.ts'
+import type { RegionDescription, RegionEdge } from '../../runtime/progress/region-description.ts'
 import { RegionTracker } from '../../runtime/progress/region-tracker.ts'
 import { TimeTable } from '../../runtime/time/time-table.ts'
-import { byCoordinates, deepLoop, lessEqual, minimal, nestedLoop, randomRegion, simpleLoop, type Time, walk } from './region-graphs.ts'
+import {
+  byCoordinates,
+  deepLoop,
+  follow,
+  lessEqual,
+  minimal,
+  nestedLoop,
+  randomRegion,
+  simpleLoop,
+  type Time,
+  walk,
+} from './region-graphs.ts'
 
 /** A tracker beside the definition: the times that walking from every stamp with a positive count reaches. */
 class Checked {
@@ -96,6 +107,27 @@ function run(
   expect(checked.tracker.outputFrontier()).toBe(Infinity)
 }
 
+/** All times of a depth with coordinates 0 and 1. */
+function smallTimes(depth: number): Time[] {
+  return Array.from({ length: 1 << depth }, (_, bits) => [5, ...Array.from({ length: depth }, (_each, level) => (bits >> level) & 1)])
+}
+
+/** Whether following edges can lead from a time at a location back to the same time there. */
+function meetsItself(region: RegionDescription): boolean {
+  const most = region.edges.length
+  const state = new Map<string, 'open' | 'done'>()
+  const visit = (location: number, time: Time): boolean => {
+    const key = `${location}:${time.join()}`
+    if (state.has(key)) return state.get(key) === 'open'
+    if (time.some((coordinate) => coordinate > most)) return false
+    state.set(key, 'open')
+    const meets = region.edges.some((edge) => edge.from === location && visit(edge.to, follow(edge.kind, time)))
+    state.set(key, 'done')
+    return meets
+  }
+  return region.depths.some((depth, location) => visit(location, [0, 0, 0, 0].slice(0, depth + 1)))
+}
+
 describe('RegionTracker', () => {
   test.each([
     ['a loop', simpleLoop],
@@ -115,27 +147,68 @@ describe('RegionTracker', () => {
     )
   })
 
-  test('every pair of pointstamps of the nested loop, with coordinates below 2', () => {
-    const stamps: [number, Time][] = nestedLoop.depths.flatMap((depth, location) =>
-      depth === 0
-        ? []
-        : depth === 1
-          ? [[location, [5, 0]] as [number, Time], [location, [5, 1]] as [number, Time]]
-          : [0, 1, 2, 3].map((n) => [location, [5, n >> 1, n & 1]] as [number, Time]),
+  test.each([
+    ['a loop in a loop', nestedLoop, 4],
+    ['three loops', deepLoop, undefined],
+  ])('every pair of pointstamps with coordinates below 2: %s', (_, region, most) => {
+    const stamps = region.depths.flatMap((depth, location) =>
+      depth === 0 ? [] : smallTimes(depth).map((time): [number, Time] => [location, time]),
     )
-    const checked = new Checked(nestedLoop)
-    for (const ingress of nestedLoop.ingress) checked.setIngress(ingress, Infinity)
-    const probes: Time[] = [0, 1, 2, 3].map((n) => [5, n >> 1, n & 1])
+    const probes = smallTimes(3)
+    const checked = new Checked(region)
+    for (const ingress of region.ingress) checked.setIngress(ingress, Infinity)
     for (const [i, a] of stamps.entries())
       for (const b of stamps.slice(i)) {
         checked.update(...a, 1)
         checked.update(...b, 1)
-        checked.check(probes, 4)
+        checked.check(probes, most)
         checked.update(...b, -1)
-        checked.check(probes, 4)
         checked.update(...a, -1)
       }
   })
+
+  test.each([[[1, 1]], [[1, 2, 2]]])(
+    'every region over locations of depths %j: refused if a message could meet itself, else exact',
+    (inner) => {
+      const choices: RegionEdge[] = []
+      inner.forEach((from, i) => {
+        inner.forEach((to, j) => {
+          const kinds = from < to ? ['enter' as const] : from > to ? ['leave' as const] : ['identity' as const, 'feedback' as const]
+          // No location is connected to itself as is: that is refused, and would halve the rest.
+          for (const kind of kinds) if (i !== j || kind === 'feedback') choices.push({ from: i + 2, to: j + 2, kind })
+        })
+      })
+      const border: RegionEdge[] = [
+        { from: 0, to: 2, kind: 'enter' },
+        { from: 2, to: 1, kind: 'leave' },
+      ]
+      let refused = 0
+      for (let set = 0; set < 1 << choices.length; set++) {
+        const region: RegionDescription = {
+          depths: [0, 0, ...inner],
+          edges: [...border, ...choices.filter((_, i) => set & (1 << i))],
+          queryPorts: inner.map((_, i) => i + 2),
+          ingress: [0],
+          egress: [1],
+        }
+        if (meetsItself(region)) {
+          refused++
+          expect(() => new RegionTracker(region, new TimeTable())).toThrow(/does not advance/)
+          continue
+        }
+        const checked = new Checked(region)
+        checked.setIngress(0, Infinity)
+        for (const location of region.queryPorts) {
+          const time = [5, 1, 1].slice(0, region.depths[location] + 1)
+          checked.update(location, time, 1)
+          checked.check([])
+          checked.update(location, time, -1)
+        }
+      }
+      expect(refused).toBeGreaterThan(0)
+      expect(refused).toBeLessThan(1 << choices.length)
+    },
+  )
 
   test('a loop runs: the frontier follows the iterations and the output waits for the last', () => {
     const table = new TimeTable()
@@ -212,5 +285,7 @@ describe('RegionTracker', () => {
     const table = new TimeTable()
     expect(() => new RegionTracker(simpleLoop, table).update(3, table.intern2(1, 0, 0), 1)).toThrow(/invariant/)
     expect(() => new RegionTracker(simpleLoop, table).setIngressFrontier(3, 1)).toThrow(/invariant/)
+    expect(() => new RegionTracker(simpleLoop, table).frontier(5)).toThrow(/only a query port/)
+    expect(() => new RegionTracker(simpleLoop, table).isClosed(1, 1)).toThrow(/only a query port/)
   })
 })
