@@ -314,3 +314,12 @@ export function checkWellFormed(s: string): void {
     'Text must be well-formed Unicode; String.prototype.toWellFormed() replaces lone surrogates.',
   )
 }
+
+/**
+ * A copy of a string that shares no memory with another. V8 keeps the whole of a text alive for a slice of 13 or more
+ * characters, so whoever cuts fields out of large texts detaches them before they are interned (about 400 ns each;
+ * what JSON.parse makes needs it not).
+ */
+export function detached(s: string): string {
+  return s.length <= PACKED_LENGTH ? s : ` ${s}`.slice(1)
+}
