@@ -349,7 +349,10 @@ export class FileFollower {
 
   /** Opens the file to start with, if it is there. */
   private async openFirst(): Promise<boolean> {
-    if (this.from !== null && (await this.resume(this.from))) return true
+    if (this.from !== null) {
+      const found = await this.resume(this.from)
+      if (found !== 'lost') return found === 'found'
+    }
     const file = await this.open(this.options.path)
     if (file === null) {
       this.reportMissing(this.missing ? 0 : POLLS_UNTIL_MISSING)
@@ -370,22 +373,31 @@ export class FileFollower {
   }
 
   /** Opens the file of a start position, under whatever name it has now. */
-  private async resume(from: FilePosition): Promise<boolean> {
-    const siblings = (await rotatedSiblings(this.env.disk, this.options.path)) ?? []
-    const paths = [this.options.path, ...siblings.filter((one) => one.stat.identity === from.identity).map((one) => one.path)]
+  private async resume(from: FilePosition): Promise<'found' | 'lost' | 'unclear'> {
+    const { disk } = this.env
+    const current = (await disk.stat(this.options.path))?.identity
+    const siblings = await rotatedSiblings(disk, this.options.path)
+    // A rotation under way could hide the file: whether it is there is decided when nothing moved meanwhile.
+    if (siblings === null || (await disk.stat(this.options.path))?.identity !== current) return 'unclear'
+    const paths = siblings.filter((one) => one.stat.identity === from.identity).map((one) => one.path)
+    if (current === from.identity) paths.push(this.options.path)
     for (const path of paths) {
       const file = await this.open(path)
-      if (file === null) continue
-      if (file.identity === from.identity && (await this.standAt(file, from))) {
+      if (file === null) return 'unclear'
+      if (file.identity !== from.identity) {
+        await file.handle.close()
+        return 'unclear'
+      }
+      if (await this.standAt(file, from)) {
         this.file = file
         this.found()
         this.from = null
         this.event('opened', `reading ${path} on from line ${from.line} (byte ${from.offset})`)
-        return true
+        return 'found'
       }
       await file.handle.close()
     }
-    return false
+    return 'lost'
   }
 
   /** Takes the position if the bytes before it are those that it was made behind. */
