@@ -73,12 +73,7 @@ export class Frame {
   }
 }
 
-/** The output's time column; rows that are in it already keep their times. */
+/** The output's time column; rows that are in it already have the time of the batch. */
 function outputTimes(output: Batch): Int32Array {
-  const before = output.times
-  if (before !== null && before.length >= output.capacity) return before
-  const times = output.useTimes()
-  if (before !== null && before !== times) times.set(before)
-  else if (before === null && output.n > 0) times.fill(output.time, 0, output.n)
-  return times
+  return output.times ?? output.useTimes().fill(output.time, 0, output.n)
 }

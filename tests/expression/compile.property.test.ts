@@ -10,7 +10,7 @@ import { bool, decimal, float64, int32, int64, nullable, text, timestamp } from 
 import { forceGeneration } from '../../runtime/data/kernel.ts'
 import { Schema } from '../../runtime/data/schema.ts'
 import { model, NoResult } from './model.ts'
-import { batchOf, type Row, rowsOf, TestTexts } from './rows.ts'
+import { batchOf, type Row, rowsOf, soil, TestTexts } from './rows.ts'
 
 const TYPES = { int32, int64, float64, bool, text, timestamp, decimal }
 type TestKind = keyof typeof TYPES
@@ -222,7 +222,7 @@ function byRun(predicate: AnyExpression | null, expressions: readonly AnyExpress
     texts.intern('so that ids are not positions')
     const input = batchOf(schema, rows, texts)
     const types = expressions.map((e) => e.type as ColumnType)
-    const output = new BatchPool(types.map((type) => type.width)).take(0, 0)
+    const output = soil(new BatchPool(types.map((type) => type.width)).take(0, 16))
     const errors: [number, string][] = []
     const onError = (at: number, message: string) => errors.push([at, message])
     const projection = predicate === null ? compileProjection(expressions, schema) : compileFilterProjection(predicate, expressions, schema)

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { aggregate, aggregateSchema, count, max, sum } from '../../operators/expression/aggregate.ts'
 import { compileFilterProjection, compilePredicate, compileProjection, pickedColumn } from '../../operators/expression/compile.ts'
-import { days, hours, literal, minutes, seconds, when } from '../../operators/expression/functions.ts'
+import { days, greatest, hours, least, literal, minutes, seconds, when } from '../../operators/expression/functions.ts'
 import { generateLoop } from '../../operators/expression/generate-kernel.ts'
 import type { Typed } from '../../operators/expression/kinds.ts'
 import { proxyRow } from '../../operators/expression/proxy-row.ts'
@@ -212,6 +212,18 @@ describe('runs', () => {
       expect(Array.from(output.times?.slice(0, output.n) ?? [])).toEqual([100, 102, 104, 106, 108])
     })
 
+    test(`rows with times join rows of the batch's one time (${generated})`, () => {
+      forceGeneration(generated)
+      const timed = batchOf(schema, rows, texts)
+      timed.useTimes().set(rows.map((_, i) => 100 + i))
+      const output = new BatchPool([1]).take(7, 0)
+      const ids = compileProjection([o.id], schema)
+      ids.run(input, input, 0, 2, output, texts, () => {})
+      for (let k = 0; k < 3; k++) ids.run(timed, timed, 0, 10, output, texts, () => {})
+      const ten = rows.map((_, i) => 100 + i)
+      expect(Array.from(output.times?.slice(0, output.n) ?? [])).toEqual([7, 7, ...ten, ...ten, ...ten])
+    })
+
     test(`text literals are interned at each run (${generated})`, () => {
       forceGeneration(generated)
       const predicate = compilePredicate(o.city.eq('c1'), schema)
@@ -283,6 +295,12 @@ describe('runs', () => {
 })
 
 describe('specifications', () => {
+  test('least and greatest are null only if all operands can be', () => {
+    expect(least(o.age, 5).type.nullable).toBe(false)
+    expect(least(o.b, o.age).type.nullable).toBe(false)
+    expect(greatest(o.age, o.age).type.nullable).toBe(true)
+  })
+
   test('aggregates as data', () => {
     expect(sum(o.age).spec).toEqual({ op: 'sum', inputs: [o.age.node], type: nullable(int64) })
     expect(count(o.age).spec.op).toBe('countNotNull')

@@ -95,8 +95,21 @@ export function batchOf(schema: Schema, rows: readonly Row[], texts: TextTable):
   return batch
 }
 
+/** @throws Error if a value is not stored as its type says: rows are identical exactly if their words are */
 export function rowsOf(types: readonly ColumnType[], batch: Batch, texts: TextTable): Row[] {
   return Array.from({ length: batch.n }, (_, i) =>
-    types.map((type, c) => readValue(type, Array.from(batch.columns[c]?.slice(type.width * i, type.width * (i + 1)) ?? []), texts)),
+    types.map((type, c) => {
+      const words = Array.from(batch.columns[c]?.slice(type.width * i, type.width * (i + 1)) ?? [])
+      const value = readValue(type, words, texts)
+      const canonical = wordsOf(type, value, texts)
+      if (canonical.join() !== words.join()) throw new Error(`${type.kind} ${value} is stored as ${words}, not as ${canonical}`)
+      return value
+    }),
   )
+}
+
+/** Fills a batch with what an earlier use may have left in it. */
+export function soil(batch: Batch): Batch {
+  for (const column of batch.columns) column.fill(0x55555555)
+  return batch
 }
