@@ -6,34 +6,34 @@
  */
 import { MillraceError } from '../error.ts'
 import { powerOfTwo } from './batch.ts'
-import { type ColumnType, nullable } from './column-type.ts'
+import { array, type ColumnType, int32, int64, nullable } from './column-type.ts'
 import type { Dictionary } from './dictionary.ts'
 import { typeName } from './schema.ts'
 import { decode, encode } from './value-encoding.ts'
 
-/** The type in which keys of both types compare, or null where they can't: the user converts one then. */
+/** The type in which keys of both types compare, the same either way round; null where the user must convert one. */
 export function commonKeyType(a: ColumnType, b: ColumnType): ColumnType | null {
-  const wider = wideKind(a, b)
-  if (wider === null) return null
-  const { validate: _, ...type } = wider
-  if (type.nullable || !(a.nullable || b.nullable)) return type
-  return nullable(type)
+  const kind = commonKind(a, b)
+  if (kind === null) return null
+  return a.nullable || b.nullable ? nullable(kind) : kind
 }
 
-/** Of two types the one whose kind holds both, nullable or not. */
-function wideKind(a: ColumnType, b: ColumnType): ColumnType | null {
-  if (a.kind === 'int32' && b.kind === 'int64') return b
-  if (a.kind === 'int64' && b.kind === 'int32') return a
+/** The common type but for null. */
+function commonKind(a: ColumnType, b: ColumnType): ColumnType | null {
+  if (a.kind === 'int32' && b.kind === 'int32') return int32
+  if (isWhole(a) && isWhole(b)) return int64
   if (a.kind !== b.kind) return null
-  if (a.kind !== 'array') return a
-  // Elements lie inside one interned string, so only what does not change the string may differ.
-  return sameElements(a.element as ColumnType, b.element as ColumnType) ? a : null
+  if (a.kind !== 'array') return { kind: a.kind, nullable: false, width: a.width }
+  const left = a.element as ColumnType
+  const right = b.element as ColumnType
+  // Elements lie inside one interned string: only a nullability that does not change the string may differ.
+  if (left.kind !== right.kind || (left.kind === 'json' && left.nullable !== right.nullable)) return null
+  const element = commonKeyType(left, right)
+  return element === null ? null : array(element)
 }
 
-function sameElements(a: ColumnType, b: ColumnType): boolean {
-  if (a.kind !== b.kind) return false
-  if (a.kind === 'array') return sameElements(a.element as ColumnType, b.element as ColumnType)
-  return a.kind !== 'json' || a.nullable === b.nullable
+function isWhole(type: ColumnType): boolean {
+  return type.kind === 'int32' || type.kind === 'int64'
 }
 
 type Convert = (column: Int32Array, n: number, dictionary: Dictionary) => Int32Array
@@ -73,7 +73,7 @@ export class KeyEncoder {
 /** How a column of `type` becomes one of `keyType`; null if it is one already. */
 function convertOf(type: ColumnType, keyType: ColumnType): Convert | null {
   const common = commonKeyType(type, keyType)
-  if (common === null || common.kind !== keyType.kind || common.nullable !== keyType.nullable) {
+  if (common === null || typeName(common) !== typeName(keyType)) {
     throw new MillraceError('INVARIANT', `invariant broken: ${typeName(type)} has no key of type ${typeName(keyType)}`)
   }
   switch (keyType.kind) {

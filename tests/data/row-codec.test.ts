@@ -9,7 +9,7 @@ import { RowCodec, rowCodec } from '../../runtime/data/row-codec.ts'
 import { Schema } from '../../runtime/data/schema.ts'
 import { lookupOnly } from '../../runtime/data/value-codec.ts'
 import { MillraceError } from '../../runtime/error.ts'
-import { anyType, valueOf } from './values.ts'
+import { anyType, anyValueOf } from './values.ts'
 
 afterEach(() => forceGeneration(undefined))
 
@@ -29,7 +29,7 @@ const schemaAndRows = names
     fc.record({
       schema: fc.constant(new Schema(Object.fromEntries(columns))),
       rows: fc.array(
-        fc.tuple(...columns.map(([name, type]) => valueOf(type).map((value) => [name, value] as [string, unknown]))).map(rowOf),
+        fc.tuple(...columns.map(([name, type]) => anyValueOf(type).map((value) => [name, value] as [string, unknown]))).map(rowOf),
         {
           maxLength: 20,
         },

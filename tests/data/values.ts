@@ -61,11 +61,11 @@ function notNull(type: ColumnType): fc.Arbitrary<unknown> {
         .oneof(fc.constant(null), fc.jsonValue({ noUnicodeString: false } as object))
         .map((value) => JSON.parse(JSON.stringify(value)))
     case 'array':
-      return fc.array(valueOf(type.element as ColumnType), { maxLength: 4 })
+      return fc.array(anyValueOf(type.element as ColumnType), { maxLength: 4 })
   }
 }
 
-export function valueOf(type: ColumnType): fc.Arbitrary<unknown> {
+export function anyValueOf(type: ColumnType): fc.Arbitrary<unknown> {
   // JSON null in a nullable column is the column's null.
   return type.nullable ? fc.oneof({ weight: 1, arbitrary: fc.constant(null) }, { weight: 4, arbitrary: notNull(type) }) : notNull(type)
 }
