@@ -14,6 +14,7 @@ import type { Dictionary } from '../runtime/data/dictionary.ts'
 import { type RowCodec, rowCodec } from '../runtime/data/row-codec.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
+import type { Deliverer, Delivery } from './delivery.ts'
 
 /** A chunk of changes as columns; valid only during the call that hands it over. */
 export interface ColumnChanges {
@@ -29,44 +30,70 @@ export interface ColumnChanges {
   readonly dictionary: Dictionary
 }
 
-export interface RowChanges<R> {
-  readonly time: number
-  readonly changes: readonly { readonly row: R; readonly diff: number }[]
+/** A row, and by how much its multiplicity changes; never 0. */
+export interface RowChange<R> {
+  readonly row: R
+  readonly diff: number
 }
 
-/** Calls back, and stops when its function is called. */
+/** All changes of one time. */
+export interface RowChanges<R> {
+  readonly time: number
+  readonly changes: readonly RowChange<R>[]
+}
+
+/** Stops the calls. */
 export type Unsubscribe = () => void
 
-export class OutputOperator extends Operator {
+type ColumnReader = (changes: ColumnChanges) => void
+type RowReader = (changes: RowChanges<unknown>) => void
+
+interface Shown extends ColumnChanges {
+  n: number
+  time: number
+  readonly columns: Record<string, Int32Array | BigInt64Array | Float64Array>
+  readonly words: Record<string, Int32Array>
+  differences: Int32Array
+}
+
+export class OutputOperator extends Operator implements Deliverer {
   private readonly port: Port
   private readonly stream: Stream
   private readonly codec: RowCodec
-  private readonly columnReaders: ((changes: ColumnChanges) => void)[] = []
-  private readonly rowReaders: ((changes: RowChanges<unknown>) => void)[] = []
+  private readonly delivery: Delivery | null
+  /** Replaced, never changed, so that a reader may come or go while readers are called. */
+  private columnReaders: readonly ColumnReader[] = []
+  private rowReaders: readonly RowReader[] = []
   private readonly pool: BatchPool
-  private readonly shown: { n: number; time: number; columns: Record<string, Int32Array | BigInt64Array | Float64Array> } & {
-    words: Record<string, Int32Array>
-    differences: Int32Array
-    dictionary: Dictionary
-  }
+  private readonly shown: Shown
+  private readonly isFloat: readonly boolean[]
   /** Changes of incomplete times, one batch a time, in time order. */
   private readonly incomplete: Batch[] = []
 
-  constructor(stream: Stream, name: string) {
+  /** With a `delivery`, rows are handed over when it is flushed; without, as soon as they are complete. */
+  constructor(stream: Stream, name: string, delivery: Delivery | null = null) {
     super(stream.operator.dataflow, name)
     this.stream = stream
+    this.delivery = delivery
     this.codec = rowCodec(stream.schema)
     this.pool = new BatchPool(stream.schema.widths)
+    this.isFloat = stream.schema.types.map((type) => type.kind === 'float64')
     this.shown = { n: 0, time: 0, columns: {}, words: {}, differences: new Int32Array(0), dictionary: this.dataflow.dictionary }
     this.port = this.listen(stream.operator)
   }
 
-  subscribeColumns(reader: (changes: ColumnChanges) => void): Unsubscribe {
-    return added(this.columnReaders, reader)
+  subscribeColumns(reader: ColumnReader): Unsubscribe {
+    this.columnReaders = [...this.columnReaders, reader]
+    return () => {
+      this.columnReaders = without(this.columnReaders, reader)
+    }
   }
 
-  subscribe(reader: (changes: RowChanges<unknown>) => void): Unsubscribe {
-    return added(this.rowReaders, reader)
+  subscribe(reader: RowReader): Unsubscribe {
+    this.rowReaders = [...this.rowReaders, reader]
+    return () => {
+      this.rowReaders = without(this.rowReaders, reader)
+    }
   }
 
   step(): void {
@@ -76,64 +103,83 @@ export class OutputOperator extends Operator {
       if (this.rowReaders.length > 0) this.collect(batch)
       batch.release()
     }
-    this.deliver(port.frontier)
+    if (this.incomplete.length > 0 && this.incomplete[0].time < port.frontier) {
+      if (this.delivery === null) this.deliver()
+      else this.delivery.add(this)
+    }
     this.advance(port.frontier)
   }
 
-  private show(batch: Batch): void {
-    const { shown, stream } = this
-    const { picks, schema } = stream
-    shown.n = batch.n
-    shown.time = batch.time
-    shown.differences = batch.differences
-    for (let i = 0; i < picks.length; i++) {
-      const column = picks[i] as number
-      const name = schema.names[i] as string
-      const words = batch.columns[column] as Int32Array
-      shown.words[name] = words
-      shown.columns[name] = schema.types[i]?.kind === 'float64' ? (batch.floats[column] ?? words) : (batch.longs[column] ?? words)
-    }
-    const readers = this.columnReaders
-    for (let i = 0; i < readers.length; i++) (readers[i] as (changes: ColumnChanges) => void)(shown)
-  }
-
-  private collect(batch: Batch): void {
-    let at = 0
-    while (at < this.incomplete.length && (this.incomplete[at] as Batch).time < batch.time) at++
-    let sum = this.incomplete[at]
-    if (sum === undefined || sum.time !== batch.time) {
-      sum = this.pool.take(batch.time, batch.n)
-      this.incomplete.splice(at, 0, sum)
-    }
-    sum.reserve(sum.n + batch.n)
-    const n = batch.n
-    for (let i = 0; i < this.stream.picks.length; i++) {
-      const width = this.pool.widths[i] as number
-      const from = batch.columns[this.stream.picks[i] as number] as Int32Array
-      const to = sum.columns[i] as Int32Array
-      for (let j = 0, k = sum.n * width; j < n * width; j++, k++) to[k] = from[j] as number
-    }
-    for (let j = 0; j < n; j++) sum.differences[sum.n + j] = batch.differences[j] as number
-    sum.n += n
-  }
-
-  private deliver(frontier: number): void {
-    while (this.incomplete.length > 0 && (this.incomplete[0] as Batch).time < frontier) {
-      const batch = this.incomplete.shift() as Batch
+  /** Hands complete times to the readers of rows. */
+  deliver(): void {
+    const { incomplete, port } = this
+    while (incomplete.length > 0 && incomplete[0].time < port.frontier) {
+      const batch = incomplete.shift() as Batch
       consolidate(batch)
       if (batch.n > 0) {
         const changes = this.codec.readRows(batch, 0, batch.n, this.dataflow.dictionary)
-        for (const reader of [...this.rowReaders]) reader({ time: batch.time, changes })
+        const told = { time: batch.time, changes }
+        const readers = this.rowReaders
+        for (let i = 0; i < readers.length; i++) this.call(readers[i], told)
       }
       batch.release()
     }
   }
+
+  private call<T>(reader: (changes: T) => void, changes: T): void {
+    if (this.delivery === null) {
+      reader(changes)
+      return
+    }
+    try {
+      reader(changes)
+    } catch (error) {
+      this.delivery.failed(error)
+    }
+  }
+
+  private show(batch: Batch): void {
+    const { shown, isFloat } = this
+    const { picks, schema } = this.stream
+    const { names } = schema
+    shown.n = batch.n
+    shown.time = batch.time
+    shown.differences = batch.differences
+    for (let i = 0; i < picks.length; i++) {
+      const column = picks[i]
+      const words = batch.columns[column]
+      shown.words[names[i]] = words
+      shown.columns[names[i]] = isFloat[i] ? (batch.floats[column] ?? words) : (batch.longs[column] ?? words)
+    }
+    const readers = this.columnReaders
+    for (let i = 0; i < readers.length; i++) this.call(readers[i], shown)
+  }
+
+  private collect(batch: Batch): void {
+    const { incomplete, pool } = this
+    const { picks } = this.stream
+    let at = 0
+    while (at < incomplete.length && incomplete[at].time < batch.time) at++
+    let sum = incomplete[at]
+    if (sum === undefined || sum.time !== batch.time) {
+      sum = pool.take(batch.time, batch.n)
+      incomplete.splice(at, 0, sum)
+    }
+    const { n } = batch
+    const m = sum.n
+    sum.reserve(m + n)
+    for (let i = 0; i < picks.length; i++) {
+      const width = pool.widths[i]
+      const from = batch.columns[picks[i]]
+      const to = sum.columns[i]
+      for (let j = 0, k = m * width; j < n * width; j++, k++) to[k] = from[j]
+    }
+    for (let j = 0; j < n; j++) sum.differences[m + j] = batch.differences[j]
+    sum.n = m + n
+  }
 }
 
-function added<F>(list: F[], item: F): Unsubscribe {
-  list.push(item)
-  return () => {
-    const at = list.indexOf(item)
-    if (at >= 0) list.splice(at, 1)
-  }
+function without<F>(list: readonly F[], item: F): readonly F[] {
+  const at = list.indexOf(item)
+  return at < 0 ? list : [...list.slice(0, at), ...list.slice(at + 1)]
 }
