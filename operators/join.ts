@@ -202,6 +202,7 @@ export class JoinOperator extends Operator {
     const port = left ? this.rightPort : this.leftPort
     if (left) other.trace.ensure(this.time - 1)
     else other.trace.ensure(this.time)
+    other.trace.touch(task.delta.columns[0], task.delta.n)
     const applied = other.trace.applied
     if (applied > this.seen) {
       const tooEarly = (batch: Batch | null) => {

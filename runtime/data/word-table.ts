@@ -85,16 +85,32 @@ export class WordTable {
     }
   }
 
-  /** Frees the ids whose count became 0 and still is; only when nobody may refer to them. Returns how many. */
-  reap(): number {
+  /**
+   * Frees the ids whose count became 0 and still is, except those that somebody may still refer to: `referenced[id] === 1`.
+   * Returns how many.
+   */
+  reap(referenced: Uint8Array | null = null): number {
     const { arena, stride, dying } = this
     const before = this.count
+    let kept = 0
     for (let j = 0; j < this.dyingCount; j++) {
       const id = dying[j] as number
-      if (arena[id * stride] === 0) this.release(id)
+      if (arena[id * stride] !== 0) continue
+      if (referenced !== null && referenced[id] === 1) dying[kept++] = id
+      else this.release(id)
     }
-    this.dyingCount = 0
+    this.dyingCount = kept
     return before - this.count
+  }
+
+  /** Adds to the count of a row that is known by its id. */
+  addCount(id: number, difference: number): void {
+    const at = id * this.stride
+    const count = (this.arena[at] as number) + difference
+    this.arena[at] = count
+    if (count !== 0) return
+    this.reserveDying(1)
+    this.dying[this.dyingCount++] = id
   }
 
   /** Frees an id for reuse; its row is forgotten. */

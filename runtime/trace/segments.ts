@@ -23,6 +23,8 @@ export class Segments {
   /** Pairs of (value id, difference). */
   pool = new Int32Array(1 << 12)
   capacity: number
+  /** (key, value) pairs with a negative difference. */
+  negatives = 0
   private top = 2
   private readonly free = new Int32Array(CLASSES).fill(-1)
 
@@ -96,10 +98,14 @@ export class Segments {
       }
       pool[p] = value
       pool[p + 1] = difference
+      if (difference < 0) this.negatives++
       this.records[record] = meta + 1
       return
     }
-    const sum = addDifference(pool[p + 1] as number, difference)
+    const was = pool[p + 1]
+    const sum = addDifference(was, difference)
+    if (was < 0) this.negatives--
+    if (sum < 0) this.negatives++
     if (sum !== 0) {
       pool[p + 1] = sum
       if (sum === 1 && length <= INLINE) this.unspill(record)
@@ -125,11 +131,14 @@ export class Segments {
       if (difference === 0) return
       pool[offset + 2 * q] = value
       pool[offset + 2 * q + 1] = difference
+      if (difference < 0) this.negatives++
       records[record] = (records[record] as number) + 1
       if (2 * (length + 1) > mask + 1) this.resize(record, sizeClass, sizeClass + 1)
       return
     }
     const sum = addDifference(present, difference)
+    if (present < 0) this.negatives--
+    if (sum < 0) this.negatives++
     if (sum !== 0) {
       pool[offset + 2 * q + 1] = sum
       return
@@ -249,6 +258,10 @@ export class Segments {
 
   /** Forgets a key's values. */
   drop(key: number): void {
+    if (this.negatives > 0)
+      this.forEach(key, (_, difference) => {
+        if (difference < 0) this.negatives--
+      })
     const record = key << 2
     const meta = this.records[record] as number
     if (meta >>> CLASS_SHIFT !== 0) this.giveBack(this.records[record + 1] as number, meta >>> CLASS_SHIFT)

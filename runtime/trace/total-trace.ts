@@ -24,6 +24,19 @@ export interface Hold {
   release(): void
 }
 
+/** Where the content of evicted keys is; see `TraceCheckpoint`. */
+export interface Backing {
+  /** Key ids whose content is only in the store: 1. */
+  readonly evicted: Uint8Array
+  readonly evictedCount: number
+  /** Brings the evicted among these keys back into the head. */
+  load(keys: Int32Array, n: number): void
+  loadAll(): void
+}
+
+/** Dying row ids that are worth a look for those that only dropped batches referred to. */
+const REAP_ROWS = 1024
+
 /** Sealed batches that may wait unapplied before they are applied whoever reads. */
 const PENDING_BATCHES = 64
 
@@ -42,8 +55,11 @@ export class TotalTrace implements KeyUser {
   private log: Batch[] = []
   private readonly holds = new Set<TraceHold>()
   private compacted = -1
+  /** Dying row ids that batches still referred to when last looked at. */
+  private stillDying = 0
   /** The batch that the arrangement still fills; not sealed yet. */
   open: Batch | null = null
+  backing: Backing | null = null
 
   constructor(keys: KeyTable, rows: WordTable | null, since: number) {
     this.keys = keys
@@ -98,12 +114,26 @@ export class TotalTrace implements KeyUser {
   private apply(count: number): void {
     for (let i = 0; i < count; i++) {
       const batch = this.pending[i] as Batch
+      this.touch(batch.columns[0] as Int32Array, batch.n)
       this.segments.apply(batch.columns[0] as Int32Array, batch.columns[1] as Int32Array, batch.differences, batch.n)
       this.applied = batch.time
       this.log.push(batch)
     }
     if (count === this.pending.length) this.pending.length = 0
     else this.pending.splice(0, count)
+  }
+
+  /** The head was filled from outside with the state as of `time`. */
+  restoredAt(time: number): void {
+    invariant(this.log.length === 0 && this.pending.length === 0, 'a trace is restored before anything happens to it')
+    this.applied = time
+    this.compacted = time
+    if (this.upper <= time) this.upper = time + 1
+  }
+
+  /** Call before reading the head at these keys: brings back what was evicted. */
+  touch(keys: Int32Array, n: number): void {
+    if (this.backing !== null && this.backing.evictedCount > 0) this.backing.load(keys, n)
   }
 
   /** Drops what no reader and no hold needs; reuses row ids that nobody can refer to any more. */
@@ -120,7 +150,41 @@ export class TotalTrace implements KeyUser {
       } else log[keep++] = batch
     }
     if (keep < log.length) log.length = keep
-    if (keep === 0 && this.rows !== null && this.pending.length === 0) this.rows.reap()
+    if (this.rows === null || this.rows.dyingCount === 0) return
+    // A row's count is the sum over all keys: without negative differences a sum of 0 means that no key has it.
+    if (keep === 0 && this.pending.length === 0 && this.open === null && this.segments.negatives === 0) {
+      this.rows.reap()
+      this.stillDying = 0
+    } else if (this.rows.dyingCount > REAP_ROWS + 2 * this.stillDying) {
+      this.rows.reap(this.referencedRows(this.rows.capacity))
+      this.stillDying = this.rows.dyingCount
+    }
+  }
+
+  /** Row ids that batches, or negative differences in the head, still refer to. */
+  private referencedRows(capacity: number): Uint8Array {
+    const referenced = new Uint8Array(capacity)
+    for (const batches of this.batchLists())
+      for (const batch of batches) for (let i = 0; i < batch.n; i++) referenced[batch.columns[1][i]] = 1
+    if (this.segments.negatives > 0)
+      for (let key = 0; key < this.segments.capacity; key++)
+        if (this.segments.records[key << 2] !== 0)
+          this.segments.forEach(key, (value) => {
+            referenced[value] = 1
+          })
+    return referenced
+  }
+
+  /** Applied batches with times in (from, to]; a hold at or before `from` keeps them. */
+  appliedBetween(from: number, to: number): Batch[] {
+    return this.log.filter((batch) => batch.time > from && batch.time <= to)
+  }
+
+  /** Marks the keys of all batches that are not older than `time`. */
+  markTouchedAfter(time: number, touched: Uint8Array): void {
+    for (const batches of this.batchLists())
+      for (const batch of batches)
+        if (batch === this.open || batch.time > time) for (let i = 0; i < batch.n; i++) touched[batch.columns[0][i]] = 1
   }
 
   hold(time: number, name: string): Hold {
@@ -144,6 +208,7 @@ export class TotalTrace implements KeyUser {
     this.checkReadable(time)
     this.ensure(time)
     if (key < 0) return
+    if (this.backing !== null && this.backing.evictedCount > 0) this.backing.load(Int32Array.of(key), 1)
     const later = this.logAfter(time)
     if (later.length === 0) {
       this.segments.forEach(key, visit)
@@ -166,6 +231,7 @@ export class TotalTrace implements KeyUser {
   readAll(time: number, visit: (key: number, value: number, difference: number) => void): void {
     this.checkReadable(time)
     this.ensure(time)
+    this.backing?.loadAll()
     const changed = new Set<number>() // not state: the keys that the log changes
     for (const batch of this.logAfter(time)) for (let i = 0; i < batch.n; i++) changed.add((batch.columns[0] as Int32Array)[i] as number)
     for (let key = 0; key < this.segments.capacity; key++) {

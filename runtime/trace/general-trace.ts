@@ -1,0 +1,78 @@
+/**
+ * The trace of an arrangement inside a loop: per key its values with their times and differences, all in one head.
+ *
+ * Times are partially ordered, so a reader looks at every triple of its key and compares times. `compact` moves the past
+ * to the times that stand for it, key by key as they were touched.
+ */
+import type { Dictionary } from '../data/dictionary.ts'
+import type { WordTable } from '../data/word-table.ts'
+import type { Region, RegionState } from '../graph/region.ts'
+import { GeneralSegments } from './general-segments.ts'
+import type { KeyTable, KeyUser } from './key-table.ts'
+
+/** Value rows are swept when there are twice as many as after the last sweep, and at least this many. */
+const SWEEP_ROWS = 1 << 12
+
+export class GeneralTrace implements KeyUser, RegionState {
+  readonly keys: KeyTable
+  /** Row ids of values, unless a value is one word (then the word is its id) or there is no value. */
+  readonly rows: WordTable | null
+  readonly segments: GeneralSegments
+  private readonly region: Region
+  private sweepAt = SWEEP_ROWS
+
+  constructor(region: Region, keys: KeyTable, rows: WordTable | null) {
+    this.region = region
+    this.keys = keys
+    this.rows = rows
+    this.segments = new GeneralSegments(keys.capacity)
+    keys.users.push(this)
+    region.addState(this)
+  }
+
+  get bytes(): number {
+    return this.segments.bytes + (this.rows?.bytes ?? 0)
+  }
+
+  /** The arrays fit all key ids of the key table. */
+  fit(): void {
+    if (this.segments.capacity < this.keys.capacity) this.segments.grow(this.keys.capacity)
+  }
+
+  compact(outer: number): void {
+    this.segments.compact(outer, this.region.times)
+    if (this.rows !== null && this.rows.count >= this.sweepAt) this.sweepRows(this.rows)
+  }
+
+  /** Frees the row ids that no triple refers to; nothing is under way when times are compacted. */
+  private sweepRows(rows: WordTable): void {
+    const live = new Uint8Array(rows.capacity)
+    this.forEach((_, value) => {
+      live[value] = 1
+    })
+    rows.releaseUnless(live)
+    this.sweepAt = Math.max(SWEEP_ROWS, 2 * rows.count)
+  }
+
+  forEach(visit: (key: number, value: number, time: number, difference: number) => void): void {
+    const { segments } = this
+    for (let key = 0; key < segments.capacity; key++) {
+      if (segments.records[key << 2] !== 0) segments.forEach(key, (value, time, difference) => visit(key, value, time, difference))
+    }
+  }
+
+  markKeys(live: Uint8Array): void {
+    const { records, capacity } = this.segments
+    for (let key = 0; key < capacity; key++) if (records[key << 2] !== 0) live[key] = 1
+  }
+
+  /** The content of this trace refers to these dictionary ids. `interned` tells which words of a value are ids. */
+  markDictionary(dictionary: Dictionary, interned: readonly number[]): void {
+    if (interned.length === 0) return
+    const { rows } = this
+    this.forEach((_, value) => {
+      if (rows === null) dictionary.mark(value)
+      else for (const word of interned) dictionary.mark(rows.arena[value * rows.stride + rows.offset + word])
+    })
+  }
+}
