@@ -127,6 +127,10 @@ describe.each(disks)('following a file on the %s disk', (_, make) => {
     expect(reader.lines).toEqual(['a', 'b', 'c', 'd', 'e'])
     expect(reader.kinds).toEqual(['opened', 'rotated', 'rotated', 'rotated'])
     await reader.follower.close()
+    const all = await open({ includeRotated: true })
+    await all.all()
+    expect(all.lines).toEqual(['before', 'a', 'b', 'c', 'd', 'e'])
+    await all.follower.close()
   })
 
   it('starts over when the file is truncated, and says so', async () => {

@@ -1,4 +1,5 @@
-import { FileFollower, type FollowEvent, type FollowOptions } from '../../../connectors/file/follow.ts'
+import { FileFollower, type FollowOptions } from '../../../connectors/file/follow.ts'
+import type { FollowEvent } from '../../../connectors/file/follow-event.ts'
 import type { BadLine, LineBatch } from '../../../connectors/file/position.ts'
 import type { Environment } from '../../../runtime/env/environment.ts'
 
