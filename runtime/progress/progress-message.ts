@@ -24,7 +24,9 @@ interface Place {
 /**
  * Collects the net changes since the last message. A worker adds everything that one turn of its work has changed
  * (what it consumed, the capabilities it kept, what it sent) before it takes a message: others must never see that
- * something was consumed without seeing what it led to. Until then its time ids must not be released.
+ * something was consumed without seeing what it led to. A consumed message may only lead to pointstamps that an edge of
+ * the dataflow leads to, so never to one at its own location and time: the two would cancel out and others would lose
+ * sight of where a third came from. Until it has taken a message its time ids must not be released.
  */
 export class ProgressChanges {
   /** By scope and location. */

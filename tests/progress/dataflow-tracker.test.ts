@@ -5,89 +5,19 @@ import { DataflowTracker } from '../../runtime/progress/dataflow-tracker.ts'
 import { applyProgress, ProgressChanges } from '../../runtime/progress/progress-message.ts'
 import { OuterCounts } from '../../runtime/time/outer-counts.ts'
 import { TimeTable } from '../../runtime/time/time-table.ts'
-import { deepLoop, nestedLoop, simpleLoop } from './region-graphs.ts'
-import { type SimulatedDataflow, Simulation } from './simulation.ts'
-
-/** Two sources, an exchange each, an operator that joins them. */
-const flat: SimulatedDataflow = {
-  description: {
-    locations: 6,
-    edges: [
-      { from: 0, to: 2 },
-      { from: 1, to: 3 },
-      { from: 2, to: 4 },
-      { from: 3, to: 4 },
-      { from: 4, to: 5 },
-    ],
-    queryPorts: [2, 3, 5],
-    initialCapabilities: [0, 1],
-    regions: [],
-  },
-  capabilities: [[0, 1, 4]],
-  messages: [[2, 3, 5]],
-}
-
-/** A source, an exchange, a loop, an exchange behind it, and a second source that goes around the loop. */
-const withLoop = (region: typeof simpleLoop, capabilities: number[], messages: number[]): SimulatedDataflow => ({
-  description: {
-    locations: 6,
-    edges: [
-      { from: 0, to: 2 },
-      { from: 1, to: 4 },
-      { from: 4, to: 5 },
-    ],
-    queryPorts: [2, 4, 5],
-    initialCapabilities: [0, 1],
-    regions: [
-      {
-        description: region,
-        inputs: region.ingress.map((ingress, i) => ({ from: i === 0 ? 2 : 1, ingress })),
-        outputs: [{ egress: 1, to: 4 }],
-      },
-    ],
-  },
-  capabilities: [[0, 1], capabilities],
-  messages: [[2, 4, 5], messages],
-})
-
-/** Two loops one after the other. */
-const twoLoops: SimulatedDataflow = {
-  description: {
-    locations: 3,
-    edges: [],
-    queryPorts: [1, 2],
-    initialCapabilities: [0],
-    regions: [
-      { description: simpleLoop, inputs: [{ from: 0, ingress: 0 }], outputs: [{ egress: 1, to: 1 }] },
-      { description: nestedLoop, inputs: [{ from: 1, ingress: 0 }], outputs: [{ egress: 1, to: 2 }] },
-    ],
-  },
-  capabilities: [[0], [3], [3, 5]],
-  messages: [[1, 2], [4], [6]],
-}
+import { flat, loopInLoop, oneLoop, simulate, threeLoops, twoLoops } from './simulated-dataflows.ts'
 
 describe('several workers', () => {
   test.each([
     ['without loops', flat, 80],
-    ['a loop', withLoop(simpleLoop, [3, 5], [4]), 60],
-    ['a loop in a loop', withLoop(nestedLoop, [3, 7], [4, 6]), 40],
-    ['three loops in one another', withLoop(deepLoop, [3, 6], [5, 7]), 25],
+    ['a loop', oneLoop, 60],
+    ['a loop in a loop', loopInLoop, 40],
+    ['three loops in one another', threeLoops, 25],
     ['two loops in a row', twoLoops, 40],
   ])('no frontier passes what can still appear, none stays behind: %s', (_, dataflow, numRuns) => {
     const schedule = fc.record({ peers: fc.constantFrom(1, 2, 3, 5), steps: fc.integer({ min: 20, max: 120 }), seed: fc.integer() })
     fc.assert(
-      fc.property(schedule, ({ peers, steps, seed }) => {
-        const simulation = new Simulation(dataflow, peers, chooser(seed), seed & 1 ? 7 : 0)
-        simulation.checkExact()
-        for (let phase = 0; phase < 2; phase++) {
-          for (let i = 0; i < steps; i++) simulation.step()
-          simulation.settle()
-          simulation.checkExact()
-        }
-        simulation.finish()
-        simulation.checkExact()
-        for (const { tracker } of simulation.workers) expect(tracker.outstanding).toBe(0)
-      }),
+      fc.property(schedule, ({ peers, steps, seed }) => simulate(dataflow, peers, steps, seed)),
       { numRuns },
     )
   })
@@ -95,7 +25,7 @@ describe('several workers', () => {
 
 describe('DataflowTracker', () => {
   const build = (change: Partial<DataflowDescription> = {}): DataflowTracker => {
-    const description = { ...withLoop(simpleLoop, [3, 5], [4]).description, names: ['orders', 'cities', 'a', 'b', 'c', 'd'], ...change }
+    const description = { ...oneLoop.description, names: ['orders', 'cities', 'a', 'b', 'c', 'd'], ...change }
     return new DataflowTracker(
       description,
       description.regions.map(() => new TimeTable()),
@@ -121,7 +51,7 @@ describe('DataflowTracker', () => {
   })
 
   test('refuses a graph that is not in topological order, naming the place', () => {
-    const { regions } = withLoop(simpleLoop, [], []).description
+    const { regions } = oneLoop.description
     expect(() => build({ edges: [{ from: 3, to: 2 }] })).toThrow(/a comes before what it follows \(b\)/)
     expect(() => build({ edges: [{ from: 2, to: 2 }] })).toThrow(/must be a loop region/)
     expect(() => build({ queryPorts: [6] })).toThrow(/location 6 does not exist/)
@@ -141,7 +71,7 @@ describe('DataflowTracker', () => {
 })
 
 describe('progress messages', () => {
-  const { description } = withLoop(deepLoop, [], [])
+  const { description } = threeLoops
 
   test('carry net changes by coordinates; nothing to say is no message', () => {
     const mine = [new TimeTable()]
@@ -200,14 +130,3 @@ test('OuterCounts: the least time with a count above zero, against the definitio
     }),
   )
 })
-
-/** A small generator of numbers below n (mulberry32), so that a seed is a schedule. */
-function chooser(seed: number): (n: number) => number {
-  let state = seed | 0
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % n
-  }
-}

@@ -7,7 +7,7 @@ import { DataflowTracker } from '../../runtime/progress/dataflow-tracker.ts'
 import { applyProgress, ProgressChanges } from '../../runtime/progress/progress-message.ts'
 import type { RegionDescription, RegionEdge } from '../../runtime/progress/region-description.ts'
 import { TimeTable } from '../../runtime/time/time-table.ts'
-import { byCoordinates, lessEqual, minimal, type Time, walk } from './region-graphs.ts'
+import { byCoordinates, follow, lessEqual, minimal, type Time, walk } from './region-graphs.ts'
 
 /** Which locations hold capabilities and which are targets of messages, outside (scope 0) and in region r (scope r + 1). */
 export interface SimulatedDataflow {
@@ -128,7 +128,7 @@ export class Simulation {
   /** The holder of a stamp does something with it: at most `most` new stamps come of it. Never more than 40 exist. */
   private act(at: number, most: number): void {
     const { node, time, worker } = this.stamps[at]
-    const reached = this.reach(node, time)
+    const reached = this.kind[node] === 'capability' ? this.reach(node, time) : this.reachOnward(node, time)
     const targets = reached.flatMap((times, to) => (this.kind[to] === 'none' || times.length === 0 ? [] : [to]))
     const births = this.stamps.length > 40 ? 0 : this.choose(most + 1)
     for (let i = 0; i < births && targets.length > 0; i++) {
@@ -199,6 +199,15 @@ export class Simulation {
         }
       }
     }
+  }
+
+  /**
+   * Without the empty path: a message leads to what is behind its target, never to another one at the same target and
+   * time. The protocol depends on that: what such a message came from would be invisible, since the two cancel out.
+   */
+  private reachOnward(node: number, time: Time): Time[][] {
+    const onward = this.flat.edges.filter(({ from }) => from === node).map(({ to, kind }) => this.reach(to, follow(kind, time)))
+    return this.kind.map((_, to) => minimal(onward.flatMap((reached) => reached[to])))
   }
 
   private reach(node: number, time: Time): Time[][] {
