@@ -40,6 +40,17 @@ describe('dictionary', () => {
     expect(dictionary.shouldCollect()).toBe(true)
   })
 
+  it('tells strings apart that have the same packed words', () => {
+    const dictionary = new Dictionary()
+    const strings = Array.from({ length: 256 * 12 }, (_, i) => String.fromCharCode(i >> 4) + '\u0000'.repeat(i % 12))
+    const ids = new Map(strings.map((s) => [s, dictionary.intern(s)]))
+    expect(new Set(ids.values()).size).toBe(ids.size)
+    for (const [s, id] of ids) {
+      expect(dictionary.get(id)).toBe(s)
+      expect(dictionary.find(s)).toBe(id)
+    }
+  })
+
   it('frees what is not marked, reuses its ids, and keeps the rest', () => {
     fc.assert(
       fc.property(fc.array(fc.array(fc.tuple(someText, fc.boolean()), { maxLength: 40 }), { maxLength: 6 }), (rounds) => {

@@ -38,7 +38,7 @@ function nearest(sum: bigint): number {
   return at(low)
 }
 
-const multiplicity = fc.oneof(fc.constantFrom(1, 1, 1, -1, -1, 2, -3), fc.integer())
+const multiplicity = fc.oneof(fc.constantFrom(1, 1, 1, -1, -1, 2, -3, 0, -(2 ** 31), 2 ** 31 - 1), fc.integer())
 const finite = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.double({ noNaN: true, min: -1000, max: 1000 }),
@@ -145,6 +145,23 @@ describe('exact float sums', () => {
       expect(expected).not.toBe(0n)
     }
     expect(sums.isZero(0)).toBe(true)
+  })
+
+  it('give the top limb room before it overflows', () => {
+    for (const sign of [1, -1]) {
+      const sums = new ExactFloatSums()
+      sums.ensure(1)
+      // One addition below the limit; the limbs under the top one carry.
+      const limbs = sign > 0 ? Int32Array.of(0, 0, 0, 0, -1, 0x3fffffff) : Int32Array.of(0, 0, 0, 0, 0, -0x3fffffff)
+      sums.restore(0, { first: 31, limbs, nan: 0, plus: 0, minus: 0 })
+      const before = limbs.reduce((sum, limb, i) => sum + (BigInt(i === 5 ? limb : limb >>> 0) << BigInt(32 * (31 + i))), 0n)
+      // Times 2^31 this is one at the fifth limb.
+      const value = -sign * 2 ** (32 * (31 + 4) - 1074 - 31)
+      sums.add(0, value, -(2 ** 31))
+      const expected = before - (units(value) << 31n)
+      expect(sums.read(0)).toBe(nearest(expected))
+      expect(sums.save(0).limbs.length).toBeGreaterThan(6)
+    }
   })
 
   it('reuse the memory of cleared slots', () => {

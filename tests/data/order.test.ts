@@ -146,6 +146,17 @@ describe('order', () => {
     expectOrder(types.json(), values)
   })
 
+  it('settles ties of elements only after all elements', () => {
+    expectOrder(types.array(types.decimal), [
+      ['1', '1'],
+      ['1', '1.0'],
+      ['1.0', '1'],
+      ['1', '2.0'],
+      ['1.0', '3'],
+      ['1', '4'],
+    ])
+  })
+
   it('has ties where it is not exact', () => {
     const tie = (type: ColumnType, a: unknown, b: unknown) => {
       const column = columnOf(type, [a, b])

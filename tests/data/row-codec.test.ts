@@ -253,6 +253,17 @@ describe('row codec', () => {
     }
   })
 
+  it('makes one NaN of all', () => {
+    const odd = new Float64Array(new Int32Array([1, 0x7ff80001, 7, -1]).buffer)
+    for (const interpreted of [false, true]) {
+      const schema = new Schema({ x: nullable(types.float64) })
+      const batch = new BatchPool(schema.widths).take(0, 3)
+      const codec = new RowCodec(schema, interpreted)
+      codec.writeRows([{ x: odd[0] }, { x: odd[1] }, { x: 0 / 0 }], 0, 3, batch, 1, new Dictionary())
+      expect(words(batch)).toEqual([[0, 0x7ff80000, 0, 0x7ff80000, 0, 0x7ff80000]])
+    }
+  })
+
   it('shares codecs by signature, but not those that validate', () => {
     expect(rowCodec(new Schema({ a: types.int32 }))).toBe(rowCodec(new Schema({ a: types.int32 })))
     const validating = (valid: boolean) =>

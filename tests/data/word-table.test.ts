@@ -129,6 +129,29 @@ describe.each(variants)('word table ($name)', (variant) => {
 })
 
 describe('word table', () => {
+  it('finds every row after many releases', () => {
+    const table = new WordTable([1, 1])
+    const ids = new Map<number, number>()
+    const out = new Int32Array(1)
+    let state = 12345
+    for (let step = 0; step < 40_000; step++) {
+      state = (Math.imul(state, 1103515245) + 12345) | 0
+      const key = (state >>> 8) % 500
+      const row = [Int32Array.of(key), Int32Array.of(-key)]
+      table.find(row, 1, out)
+      expect(out[0]).toBe(ids.get(key) ?? -1)
+      if (ids.has(key)) {
+        table.release(ids.get(key) as number)
+        ids.delete(key)
+      } else {
+        table.lookupOrInsert(row, 1, out)
+        ids.set(key, out[0] as number)
+      }
+    }
+    expect(table.count).toBe(ids.size)
+    expect(table.top).toBeLessThanOrEqual(500)
+  })
+
   it('refuses a count beyond int32 and a second release', () => {
     const table = new WordTable([1])
     const out = new Int32Array(2)
