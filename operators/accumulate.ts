@@ -1,7 +1,9 @@
 /**
- * accumulate: per key, aggregates that can be updated by adding and subtracting (count, sum, average).
+ * accumulate: per key, aggregates that can be updated by adding and subtracting (count, sum, average), and beside them
+ * those that now and then read their group from an arrangement (min, max, a user's).
  *
  * Computes: for each key with rows, one row of the key and its aggregates; an update is a removal and an insertion.
+ * A group without a result, such as a sum outside int64, is an error instead of a row while that is so.
  * State: per key id a row count and a few words an aggregate (named state cells of the key table's size).
  * Times: total order; changes of a time are emitted when the input frontier passes it.
  * Cost per change: a key lookup and one or two cache lines; per touched key and time one output pair.
@@ -12,63 +14,105 @@
  */
 import { type Batch, BatchPool, grown, powerOfTwo } from '../runtime/data/batch.ts'
 import type { ColumnType } from '../runtime/data/column-type.ts'
+import type { Dictionary } from '../runtime/data/dictionary.ts'
 import { KeyEncoder } from '../runtime/data/key-encoding.ts'
-import type { Schema } from '../runtime/data/schema.ts'
+import { type RowCodec, rowCodec } from '../runtime/data/row-codec.ts'
+import { Schema } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
 import type { KeyTable, KeyUser } from '../runtime/trace/key-table.ts'
+import type { Hold } from '../runtime/trace/total-trace.ts'
 import type { Accumulator } from './accumulator.ts'
+import type { ArrangeOperator } from './arrange.ts'
+import { ErrorOutlet, rowText } from './error-outlet.ts'
+import { KeyWriter } from './key-writer.ts'
 
 export class AccumulateOperator extends Operator implements KeyUser {
+  /** Where groups without a result are reported; null if every group has one. */
+  readonly errors: ErrorOutlet | null
   private readonly port: Port
+  private readonly groupsPort: Port | null
+  private readonly hold: Hold | null
   private readonly keys: KeyTable
   private readonly keyPicks: readonly number[]
   private readonly keyCount: number
   private readonly encoder: KeyEncoder
+  private readonly keyWriter: KeyWriter
+  private readonly keyCodec: RowCodec
   private readonly accumulators: readonly Accumulator[]
   private readonly accumulatorPicks: readonly number[]
+  private readonly accumulatorWidths: readonly number[]
   private readonly pool: BatchPool
   private readonly keyScratch: Int32Array[] = []
   /** Two ints a key id: rows, and 1 while the key is among the touched. */
   private rows: Int32Array
   private capacity: number
-  /** Key ids touched at `time`, and their row counts before it. */
+  /** Key ids touched at `time`; their row counts before it, what their aggregates showed, and why they showed nothing. */
   private touched = new Int32Array(64)
   private before = new Int32Array(64)
+  private shownBefore: Int32Array[]
+  private failedBefore = new Int32Array(64)
   private touchedCount = 0
   private time = -1
   private readonly countOnly: boolean
 
-  constructor(input: Stream, schema: Schema, keyColumns: readonly number[], keys: KeyTable, accumulators: readonly Accumulator[]) {
+  /** `groups` arranges the rows by the same keys for accumulators that read whole groups; `keys` is its key table then. */
+  constructor(
+    input: Stream,
+    schema: Schema,
+    keyColumns: readonly number[],
+    keys: KeyTable,
+    accumulators: readonly Accumulator[],
+    origin = '',
+    groups: ArrangeOperator | null = null,
+  ) {
     super(input.operator.dataflow, 'aggregate')
     this.keys = keys
     this.keyPicks = keyColumns.map((column) => input.picks[column] as number)
     this.keyCount = keyColumns.length
-    const keyTypes = keyColumns.map((column) => input.schema.types[column] as ColumnType)
-    this.encoder = new KeyEncoder(keyTypes, keyTypes)
+    const types = keyColumns.map((column) => input.schema.types[column] as ColumnType)
+    const keyTypes = groups === null ? types : groups.keyTypes
+    this.encoder = new KeyEncoder(types, keyTypes)
+    this.keyWriter = new KeyWriter(keys, types, keyTypes)
+    this.keyCodec = rowCodec(new Schema(Object.fromEntries(types.map((type, k) => [schema.names[k] as string, type]))))
     this.accumulators = accumulators
     this.accumulatorPicks = accumulators.map((accumulator) => (accumulator.column < 0 ? -1 : (input.picks[accumulator.column] as number)))
+    this.accumulatorWidths = accumulators.map((_, i) => schema.widths[this.keyCount + i] as number)
+    this.shownBefore = this.accumulatorWidths.map((width) => new Int32Array(64 * width))
     this.pool = new BatchPool(schema.widths)
     this.capacity = keys.capacity
     this.rows = new Int32Array(2 * this.capacity)
     for (const accumulator of accumulators) accumulator.grow(this.capacity)
     this.countOnly = accumulators.length === 1 && accumulators[0]?.kind === 'rows'
     keys.users.push(this)
+    this.errors = accumulators.some((accumulator) => accumulator.canFail)
+      ? new ErrorOutlet(this.dataflow, 'aggregate', origin, input)
+      : null
+    this.hold = groups === null ? null : groups.trace.hold(this.frontier - 1, 'aggregate')
     this.port = this.listen(input.operator)
+    this.groupsPort = groups === null ? null : this.listen(groups)
   }
 
   step(): void {
-    const port = this.port
+    const { port, groupsPort } = this
+    if (groupsPort !== null) for (let batch = groupsPort.pop(); batch !== null; batch = groupsPort.pop()) batch.release()
+    const frontier = groupsPort === null ? port.frontier : Math.min(port.frontier, groupsPort.frontier)
     for (let batch = port.peek(); batch !== null; batch = port.peek()) {
-      if (this.touchedCount > 0 && this.time !== batch.time) this.emit()
+      if (this.touchedCount > 0 && this.time !== batch.time) {
+        if (frontier <= this.time) break
+        this.emit()
+      }
       port.pop()
       this.time = batch.time
       this.take(batch)
       batch.release()
     }
-    if (this.touchedCount > 0 && port.frontier > this.time) this.emit()
-    this.advance(port.frontier)
+    if (this.touchedCount > 0 && frontier > this.time) this.emit()
+    const done = this.touchedCount > 0 ? Math.min(frontier, this.time) : frontier
+    this.hold?.downgrade(Math.max(this.hold.time, done - 1))
+    this.errors?.advance(done)
+    this.advance(done)
   }
 
   private take(batch: Batch): void {
@@ -79,14 +123,18 @@ export class AccumulateOperator extends Operator implements KeyUser {
       const length = powerOfTwo(this.touchedCount + n)
       this.touched = grown(this.touched, length)
       this.before = grown(this.before, length)
-      for (const accumulator of this.accumulators) accumulator.growBefore(length)
+      if (!this.countOnly) {
+        this.failedBefore = grown(this.failedBefore, length)
+        this.shownBefore = this.shownBefore.map((shown, i) => grown(shown, length * (this.accumulatorWidths[i] as number)))
+      }
     }
     const from = this.touchedCount
     this.touchedCount = touchAndCount(ids, batch.differences, n, this.rows, this.touched, this.before, from)
     if (this.countOnly) return
+    this.failedBefore.fill(0, from, this.touchedCount)
     for (let i = 0; i < this.accumulators.length; i++) {
       const accumulator = this.accumulators[i] as Accumulator
-      accumulator.remember(this.touched, from, this.touchedCount)
+      accumulator.show(this.touched, from, this.touchedCount, this.shownBefore[i] as Int32Array, from, 1, this.failedBefore)
       accumulator.add(ids, batch, this.accumulatorPicks[i] as number, n)
     }
   }
@@ -117,28 +165,75 @@ export class AccumulateOperator extends Operator implements KeyUser {
   private emitRows(out: Batch, n: number): void {
     const { touched, before, rows, accumulators } = this
     const pairs = new Int32Array(2 * n)
+    const failures = new Int32Array(2 * n)
     const differences = out.differences
+    for (const accumulator of accumulators) accumulator.settle(touched, n, this.time)
     for (let j = 0; j < n; j++) {
       const key = touched[j] as number
       pairs[2 * j] = pairs[2 * j + 1] = key
+      failures[2 * j] = this.failedBefore[j] as number
       differences[2 * j] = before[j] === 0 ? 0 : -1
       differences[2 * j + 1] = rows[2 * key] === 0 ? 0 : 1
       rows[2 * key + 1] = 0
     }
-    this.keys.writeKeys(pairs, 2 * n, out.columns.slice(0, this.keyCount), 0)
-    accumulators.forEach((accumulator, i) => {
-      accumulator.write(touched, before, rows, n, out.columns[this.keyCount + i] as Int32Array)
-    })
+    this.keyWriter.write(pairs, 2 * n, out.columns, 0)
+    for (let i = 0; i < accumulators.length; i++) {
+      const column = out.columns[this.keyCount + i] as Int32Array
+      const accumulator = accumulators[i] as Accumulator
+      if (accumulator.kind === 'rows') {
+        showCounts(touched, before, rows, n, column)
+        continue
+      }
+      spread(this.shownBefore[i] as Int32Array, this.accumulatorWidths[i] as number, n, column)
+      accumulator.show(touched, 0, n, column, 1, 2, failures)
+    }
+    if (this.errors !== null) this.report(out, failures, n)
     out.n = compactPairs(out, n, this.keyCount)
+  }
+
+  /** Takes groups without a result out of the rows; tells of those that come and go. */
+  private report(out: Batch, failures: Int32Array, n: number): void {
+    const { differences } = out
     for (let j = 0; j < n; j++) {
-      const key = touched[j] as number
-      if (rows[2 * key] === 0) for (const accumulator of accumulators) accumulator.clear(key)
+      const was = differences[2 * j] === 0 ? 0 : (failures[2 * j] as number)
+      const is = differences[2 * j + 1] === 0 ? 0 : (failures[2 * j + 1] as number)
+      if (was !== 0) differences[2 * j] = 0
+      if (is !== 0) differences[2 * j + 1] = 0
+      if (was === is) continue
+      const { dictionary } = this.dataflow
+      const group = rowText(this.keyCodec.readRow(out, 2 * j, dictionary))
+      if (was !== 0) this.errors?.add(group, dictionary.get(was), -1, this.time)
+      if (is !== 0) this.errors?.add(group, dictionary.get(is), 1, this.time)
     }
   }
 
   markKeys(live: Uint8Array): void {
-    for (let key = 0; key < this.capacity; key++) if (this.rows[2 * key] !== 0 || this.rows[2 * key + 1] !== 0) live[key] = 1
+    for (let key = 0; key < this.capacity; key++) {
+      if (this.rows[2 * key] !== 0 || this.rows[2 * key + 1] !== 0 || !this.accumulators.every((one) => one.isZero(key))) live[key] = 1
+    }
   }
+
+  override markDictionary(dictionary: Dictionary): void {
+    for (let j = 0; j < this.touchedCount; j++) dictionary.mark(this.failedBefore[j] as number)
+    for (const accumulator of this.accumulators) accumulator.markDictionary(dictionary)
+  }
+}
+
+/** The row counts of n touched keys: before in row 2j, now in row 2j + 1. */
+function showCounts(touched: Int32Array, before: Int32Array, rows: Int32Array, n: number, out: Int32Array): void {
+  for (let j = 0; j < n; j++) {
+    const was = before[j] as number
+    const is = rows[2 * (touched[j] as number)] as number
+    out[4 * j] = was
+    out[4 * j + 1] = was >> 31
+    out[4 * j + 2] = is
+    out[4 * j + 3] = is >> 31
+  }
+}
+
+/** Row j of `from` to row 2j of `to`. */
+function spread(from: Int32Array, width: number, n: number, to: Int32Array): void {
+  for (let j = 0; j < n; j++) for (let w = 0; w < width; w++) to[2 * j * width + w] = from[j * width + w] as number
 }
 
 function touchAndCount(
@@ -167,7 +262,11 @@ function touchAndCount(
 }
 
 function overflow(): MillraceError {
-  return new MillraceError('OVERFLOW', 'a group has more than 2^31 - 1 rows on one worker', 'Group by one more column, or sum counts instead of rows.')
+  return new MillraceError(
+    'OVERFLOW',
+    'a group has more than 2^31 - 1 rows on one worker',
+    'Group by one more column, or sum counts instead of rows.',
+  )
 }
 
 function emitDenseCounts(

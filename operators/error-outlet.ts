@@ -74,9 +74,10 @@ export class ErrorOutlet {
   }
 }
 
-/** A row as text, for people: `{ id: 1, city: "Rimini" }`. */
+/** A row as text, for people: `{ id: 1, city: "Rimini" }`. Columns of our own making, whose names begin with U+0000, stay out. */
 export function rowText(row: Row): string {
-  const parts = Object.keys(row).map((name) => `${name}: ${shown(row[name])}`)
+  const names = Object.keys(row).filter((name) => !name.startsWith('\u0000'))
+  const parts = names.map((name) => `${name}: ${shown(row[name])}`)
   const text = parts.length === 0 ? '{}' : `{ ${parts.join(', ')} }`
   return wellFormed(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)} ...` : text)
 }

@@ -5,7 +5,7 @@ import type { Columns } from '../../runtime/data/schema.ts'
 import type { Row } from './multiset.ts'
 
 /** Values of a type, few enough that equal ones meet, with the ones at the edges. */
-export function valueOf(type: ColumnType, spread = 4): fc.Arbitrary<unknown> {
+export function valueFor(type: ColumnType, spread = 4): fc.Arbitrary<unknown> {
   const value = notNull(type, spread)
   return type.nullable ? fc.oneof({ weight: 1, arbitrary: fc.constant(null) }, { weight: 4, arbitrary: value }) : value
 }
@@ -39,12 +39,12 @@ function notNull(type: ColumnType, spread: number): fc.Arbitrary<unknown> {
     case 'json':
       return fc.constantFrom<unknown>({ a: 1 }, [1, 'x'], 'text', 3)
     case 'array':
-      return fc.array(valueOf(type.element as ColumnType, spread), { maxLength: 2 })
+      return fc.array(valueFor(type.element as ColumnType, spread), { maxLength: 2 })
   }
 }
 
 export function rowOf(columns: Columns, spread = 4): fc.Arbitrary<Row> {
-  return fc.record(Object.fromEntries(Object.entries(columns).map(([name, type]) => [name, valueOf(type, spread)])))
+  return fc.record(Object.fromEntries(Object.entries(columns).map(([name, type]) => [name, valueFor(type, spread)])))
 }
 
 export interface InputChange {
