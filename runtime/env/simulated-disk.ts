@@ -12,6 +12,8 @@ export interface DiskFaults {
   tornWrites?: boolean
   /** Bytes all files may hold; a write beyond them fails as on a full disk. */
   capacity?: number
+  /** The most turns of the promise queue that an operation takes, by the seed: interleaves what runs at the same time. Default 0. */
+  turns?: number
   /** Throws from here make an operation fail. */
   fail?: (operation: string, path: string) => void
 }
@@ -45,7 +47,7 @@ export class SimulatedDisk implements Disk {
   open(path: string, mode: 'read'): Promise<DiskFile | null>
   open(path: string, mode: 'write'): Promise<DiskFile>
   async open(path: string, mode: 'read' | 'write'): Promise<DiskFile | null> {
-    const key = this.enter('open', path)
+    const key = await this.enter('open', path)
     let inode = this.names.get(key)
     if (inode === undefined) {
       if (mode === 'read') return null
@@ -56,12 +58,12 @@ export class SimulatedDisk implements Disk {
   }
 
   async stat(path: string): Promise<FileStat | null> {
-    const inode = this.names.get(this.enter('stat', path))
+    const inode = this.names.get(await this.enter('stat', path))
     return inode === undefined ? null : fileStat(inode)
   }
 
   async list(directory: string): Promise<string[]> {
-    const key = this.enter('list', directory)
+    const key = await this.enter('list', directory)
     const prefix = key === '/' ? '/' : `${key}/`
     const names = new Set<string>()
     for (const path of this.names.keys()) if (path.startsWith(prefix)) names.add(path.slice(prefix.length).split('/', 1)[0])
@@ -69,7 +71,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    const source = this.enter('rename', from)
+    const source = await this.enter('rename', from)
     const inode = this.names.get(source)
     if (inode === undefined) throw new MillraceError('STORE', `cannot rename ${from}: there is no such file`)
     this.name([
@@ -79,18 +81,18 @@ export class SimulatedDisk implements Disk {
   }
 
   async remove(path: string): Promise<void> {
-    const key = this.enter('remove', path)
+    const key = await this.enter('remove', path)
     if (this.names.has(key)) this.name([{ path: key, inode: null }])
   }
 
   /** Directories exist as soon as a file is in them. */
   async makeDirectory(path: string): Promise<void> {
-    this.enter('make directory', path)
+    await this.enter('make directory', path)
   }
 
   /** Makes the whole tree's changes durable, as a journaling file system's commit does. */
   async syncDirectory(path: string): Promise<void> {
-    this.enter('sync directory', path)
+    await this.enter('sync directory', path)
     for (const step of this.unsynced) apply(this.durable, step)
     this.unsynced = []
   }
@@ -110,7 +112,10 @@ export class SimulatedDisk implements Disk {
     for (const inode of new Set(this.names.values())) inode.crash(this.random, this.faults.tornWrites ?? true)
   }
 
-  enter(operation: string, path: string): string {
+  /** Each operation takes effect at once behind this. */
+  async enter(operation: string, path: string): Promise<string> {
+    const { turns = 0 } = this.faults
+    if (turns > 0) for (let wait = this.random.below(turns + 1); wait > 0; wait--) await null
     this.faults.fail?.(operation, path)
     return normalized(path)
   }
@@ -158,30 +163,30 @@ class SimulatedFile implements DiskFile {
   }
 
   async read(offset: number, target: Uint8Array): Promise<number> {
-    this.enter('read')
+    await this.enter('read')
     return this.inode.read(offset, target.subarray(0, this.disk.readLength(target.length)))
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
-    this.enter('write')
+    await this.enter('write')
     this.disk.makeRoom(this.path, offset + bytes.length - this.inode.size)
     this.inode.write(offset, bytes)
     this.inode.modified = this.disk.touch()
   }
 
   async truncate(size: number): Promise<void> {
-    this.enter('truncate')
+    await this.enter('truncate')
     this.inode.truncate(size)
     this.inode.modified = this.disk.touch()
   }
 
   async sync(): Promise<void> {
-    this.enter('sync')
+    await this.enter('sync')
     this.inode.sync()
   }
 
   async stat(): Promise<FileStat> {
-    this.enter('stat')
+    await this.enter('stat')
     return fileStat(this.inode)
   }
 
@@ -189,11 +194,11 @@ class SimulatedFile implements DiskFile {
     this.open = false
   }
 
-  private enter(operation: string): void {
+  private async enter(operation: string): Promise<void> {
+    await this.disk.enter(operation, this.path)
     if (!this.open || this.life !== this.disk.life) {
       throw new MillraceError('STORE', `cannot ${operation} ${this.path}: the file is closed`)
     }
-    this.disk.enter(operation, this.path)
   }
 }
 

@@ -132,10 +132,10 @@ const plan = fc.array(step, { minLength: 5, maxLength: 60 })
 describe('each line once, in order, and each malformed one with its number, whatever the pieces, polls, rotations, restarts', () => {
   it('on the simulated disk', () =>
     fc.assert(
-      fc.asyncProperty(plan, fc.integer(), fc.boolean(), async (steps, seed, shortReads) => {
-        await play(new SimulatedEnvironment({ seed, diskFaults: { shortReads } }), '/data/log.jsonl', steps)
+      fc.asyncProperty(plan, fc.integer(), fc.boolean(), fc.nat(30), async (steps, seed, shortReads, turns) => {
+        await play(new SimulatedEnvironment({ seed, diskFaults: { shortReads, turns } }), '/data/log.jsonl', steps)
       }),
-      { numRuns: 1000 },
+      { numRuns: 1500 },
     ))
 
   const root = mkdtempSync(join(tmpdir(), 'millrace-follow-property-'))
@@ -153,16 +153,39 @@ describe('each line once, in order, and each malformed one with its number, what
     ))
 })
 
+it('a rotation while the rotated files are listed hides none of them', async () => {
+  for (let seed = 0; seed < 300; seed++) {
+    const env = new SimulatedEnvironment({ seed, diskFaults: { turns: 1 + (seed % 20) } })
+    const writer = new Writer(env, '/log')
+    const reader = new Reader(env, { path: '/log' })
+    let serial = 0
+    const write = (): Promise<void> => writer.append(`${serial++}\n`)
+    const rotateAndWrite = async (times: number): Promise<void> => {
+      for (let i = 0; i < times; i++) {
+        await writer.rotate(false)
+        await write()
+      }
+    }
+    await write()
+    await reader.all()
+    await rotateAndWrite(3)
+    await Promise.all([reader.all(), rotateAndWrite(3)])
+    await reader.all()
+    expect(reader.lines, `seed ${seed}`).toEqual(Array.from({ length: serial }, (_, i) => String(i)))
+    await reader.follower.close()
+  }
+})
+
 describe('truncation at any instant', () => {
   const action = fc.oneof(
     fc.record({ do: fc.constant('write' as const), lines: fc.integer({ min: 1, max: 8 }) }),
-    fc.record({ do: fc.constant('truncate' as const), lines: fc.integer({ min: 0, max: 8 }) }),
+    fc.record({ do: fc.constant('truncate' as const), lines: fc.integer({ min: 0, max: 40 }) }),
     fc.record({ do: fc.constant('poll' as const), lines: fc.integer({ min: 1, max: 8 }) }),
   )
   it('loses only what was written and truncated between polls, repeats nothing, and says so', () =>
     fc.assert(
-      fc.asyncProperty(fc.array(action, { maxLength: 40 }), fc.integer(), fc.boolean(), async (actions, seed, aside) => {
-        const env = new SimulatedEnvironment({ seed, diskFaults: { shortReads: true } })
+      fc.asyncProperty(fc.array(action, { maxLength: 40 }), fc.integer(), fc.boolean(), fc.nat(30), async (actions, seed, aside, turns) => {
+        const env = new SimulatedEnvironment({ seed, diskFaults: { shortReads: true, turns } })
         const writer = new Writer(env, '/log')
         const reader = new Reader(env, { path: '/log' })
         let serial = 0
@@ -192,6 +215,6 @@ describe('truncation at any instant', () => {
         expect(complete || reader.kinds.includes('truncated') || reader.kinds.indexOf('opened') >= 0).toBe(true)
         await reader.follower.close()
       }),
-      { numRuns: 1000 },
+      { numRuns: 1500 },
     ))
 })
