@@ -11,13 +11,14 @@
  *   const byOwner = arrange(accounts, ['ownerId'])   // two joins on ownerId share it
  */
 import { type Batch, BatchPool, powerOfTwo } from '../runtime/data/batch.ts'
-import { type ColumnType, isInterned } from '../runtime/data/column-type.ts'
+import type { ColumnType } from '../runtime/data/column-type.ts'
+import type { Dictionary } from '../runtime/data/dictionary.ts'
 import { KeyEncoder, keyTextOf } from '../runtime/data/key-encoding.ts'
 import { radixSortByKey, type SortScratch, sortScratch } from '../runtime/data/radix-sort.ts'
 import { WordTable } from '../runtime/data/word-table.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
-import type { KeyTable } from '../runtime/trace/key-table.ts'
+import { internedWords, type KeyTable } from '../runtime/trace/key-table.ts'
 import { TotalTrace } from '../runtime/trace/total-trace.ts'
 
 /** Batches above this many rows are sorted by key before they touch the trace. */
@@ -117,6 +118,10 @@ export class ArrangeOperator extends Operator {
     }
   }
 
+  override markDictionary(dictionary: Dictionary): void {
+    this.trace.markDictionary(dictionary, this.internedWords)
+  }
+
   /** Nobody downstream is in the middle of a batch now: what waits can be applied. */
   quiescent(): boolean {
     this.waiting = false
@@ -128,17 +133,6 @@ export class ArrangeOperator extends Operator {
 /** Types whose key encoding merges different values, so that the key alone does not give the value back. */
 export function losesIdentity(type: ColumnType): boolean {
   return type.kind === 'float64' || keyTextOf(type) !== null
-}
-
-/** Positions of dictionary ids among the words of a value of these types. */
-export function internedWords(types: readonly ColumnType[]): number[] {
-  const words: number[] = []
-  let word = 0
-  for (const type of types) {
-    if (isInterned(type)) words.push(word)
-    word += type.width
-  }
-  return words
 }
 
 function copy(from: Int32Array, to: Int32Array, at: number, n: number): void {

@@ -11,7 +11,7 @@ import { typeName } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
-import { KeyTable } from '../runtime/trace/key-table.ts'
+import type { KeyTable } from '../runtime/trace/key-table.ts'
 import { ArrangeOperator } from './arrange.ts'
 import type { Built, Lookup, PlanNode } from './plan.ts'
 
@@ -51,7 +51,7 @@ export class Builder {
     const name = `${rows.operator.id}|${rows.picks.join()}|${columns.join()}`
     let arrangement = this.arrangements.get(name)
     if (arrangement === undefined) {
-      group.table ??= new KeyTable(group.types.map((type) => type.width))
+      group.table ??= this.dataflow.keyTable(group.types)
       arrangement = new ArrangeOperator(this.exchange(rows, columns), columns, group.types, group.table)
       this.arrangements.set(name, arrangement)
     }

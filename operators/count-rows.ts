@@ -2,7 +2,6 @@
 import { int64 } from '../runtime/data/column-type.ts'
 import { Schema } from '../runtime/data/schema.ts'
 import { streamOf } from '../runtime/graph/stream.ts'
-import { KeyTable } from '../runtime/trace/key-table.ts'
 import { AccumulateOperator } from './accumulate.ts'
 import { RowCount } from './accumulator.ts'
 import type { Builder } from './builder.ts'
@@ -21,7 +20,7 @@ export function countRows(input: PlanNode, keys: readonly number[], names: reado
     depth: input.depth,
     build: (builder: Builder): Built => {
       const source = builder.of(input)
-      const table = new KeyTable(keys.map((column) => input.schema.widths[column]))
+      const table = builder.dataflow.keyTable(keys.map((column) => input.schema.types[column]))
       const rows = builder.exchange(source.rows, keys)
       const operator = new AccumulateOperator(
         rows,

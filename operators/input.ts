@@ -9,9 +9,11 @@
  *   input.changeRows([{ src: 1, dst: 2 }], 1)
  */
 import { type Batch, BatchPool } from '../runtime/data/batch.ts'
+import type { Dictionary } from '../runtime/data/dictionary.ts'
 import { type RowCodec, rowCodec } from '../runtime/data/row-codec.ts'
 import type { Schema } from '../runtime/data/schema.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
+import { markBatch } from '../runtime/graph/garbage.ts'
 import { Operator } from '../runtime/graph/operator.ts'
 import type { Timeline } from '../runtime/time/timeline.ts'
 
@@ -99,6 +101,10 @@ export class InputOperator extends Operator {
       this.send(batch)
     }
     this.advance(time + 1)
+  }
+
+  override markDictionary(dictionary: Dictionary): void {
+    if (this.open !== null) markBatch(dictionary, this.open, this.schema.types)
   }
 
   protected chunk(): Batch {

@@ -12,6 +12,7 @@ import { type Batch, BatchPool } from '../runtime/data/batch.ts'
 import { consolidate } from '../runtime/data/consolidate.ts'
 import type { Dictionary } from '../runtime/data/dictionary.ts'
 import { type RowCodec, rowCodec } from '../runtime/data/row-codec.ts'
+import { markBatch } from '../runtime/graph/garbage.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
 import type { Deliverer, Delivery } from './delivery.ts'
@@ -136,6 +137,10 @@ export class OutputOperator extends Operator implements Deliverer {
     } catch (error) {
       this.delivery.failed(error)
     }
+  }
+
+  override markDictionary(dictionary: Dictionary): void {
+    for (const batch of this.incomplete) markBatch(dictionary, batch, this.stream.schema.types)
   }
 
   private show(batch: Batch): void {

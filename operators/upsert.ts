@@ -14,14 +14,16 @@
  */
 import { type Batch, BatchPool, grown, powerOfTwo } from '../runtime/data/batch.ts'
 import { type ColumnType, int32 } from '../runtime/data/column-type.ts'
+import type { Dictionary } from '../runtime/data/dictionary.ts'
 import { KeyEncoder } from '../runtime/data/key-encoding.ts'
 import { Schema } from '../runtime/data/schema.ts'
 import type { Interner } from '../runtime/data/value-codec.ts'
 import { WordTable } from '../runtime/data/word-table.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
+import { markBatch } from '../runtime/graph/garbage.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
-import { KeyTable } from '../runtime/trace/key-table.ts'
+import { internedWords, type KeyTable } from '../runtime/trace/key-table.ts'
 import { TotalTrace } from '../runtime/trace/total-trace.ts'
 import { losesIdentity } from './arrange.ts'
 import { InputOperator } from './input.ts'
@@ -123,7 +125,7 @@ export class UpsertOperator extends Operator {
     this.keyColumns = keyColumns
     const keyTypes = keyColumns.map((column) => schema.types[column])
     this.encoder = new KeyEncoder(keyTypes, keyTypes)
-    this.keys = new KeyTable(keyTypes.map((type) => type.width))
+    this.keys = this.dataflow.keyTable(keyTypes)
     this.valueColumns = schema.types.map((_, c) => c).filter((c) => !keyColumns.includes(c) || losesIdentity(schema.types[c]))
     this.sources = wordSources(schema.types, keyColumns, this.valueColumns)
     const widths = this.valueColumns.map((column) => schema.widths[column])
@@ -152,6 +154,11 @@ export class UpsertOperator extends Operator {
   markKeys(live: Uint8Array): void {
     const { winners, winnerKeys } = this
     if (winners !== null) for (let i = 0; i < winners.n; i++) live[winnerKeys[i]] = 1
+  }
+
+  override markDictionary(dictionary: Dictionary): void {
+    this.trace.markDictionary(dictionary, internedWords(this.valueColumns.map((column) => this.schema.types[column])))
+    if (this.winners !== null) markBatch(dictionary, this.winners, this.schema.types)
   }
 
   /** Keeps of each key the command with the highest sequence. */

@@ -17,6 +17,7 @@ import { Dictionary } from '../runtime/data/dictionary.ts'
 import { SystemClock } from '../runtime/env/system-clock.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Dataflow } from '../runtime/graph/dataflow.ts'
+import { collectGarbage, isGarbageDue } from '../runtime/graph/garbage.ts'
 import { Timeline } from '../runtime/time/timeline.ts'
 import { type InputHost, type InputsOf, inputHandle } from './embedded-inputs.ts'
 import { ChangesOutput, KeyedOutput, type OutputHost, type OutputsOf, RowsOutput } from './embedded-outputs.ts'
@@ -35,6 +36,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
   readonly delivery = new Delivery()
   private readonly timeline: Timeline
   private readonly dataflow: Dataflow
+  private readonly dataflows: readonly Dataflow[]
   private readonly operators: InputOperator[] = []
   private readonly rejected: InputOperator[] = []
   private closed = false
@@ -44,6 +46,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     const clock = new SystemClock()
     this.timeline = new Timeline(options.clock ?? (() => clock.now()), -1)
     this.dataflow = new Dataflow(job.name, new Dictionary())
+    this.dataflows = [this.dataflow]
     const definitions = Object.entries<OutputDefinition>(job.outputs)
     const builder = new Builder(
       this.dataflow,
@@ -91,6 +94,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
       throw this.fail(error)
     }
     if (this.delivery.waiting) this.delivery.flush()
+    if (isGarbageDue(this.dataflow.dictionary, this.dataflows)) collectGarbage(this.dataflow.dictionary, this.dataflows)
     return time
   }
 

@@ -7,8 +7,10 @@
  */
 
 import type { Exchanger } from '../channel/exchange.ts'
+import type { ColumnType } from '../data/column-type.ts'
 import type { Dictionary } from '../data/dictionary.ts'
 import { invariant } from '../error.ts'
+import { KeyTable } from '../trace/key-table.ts'
 import type { Operator } from './operator.ts'
 
 /** What runs at local quiescence: applies what was left pending, or moves progress. Returns whether it made work. */
@@ -20,6 +22,7 @@ export class Dataflow {
   readonly name: string
   readonly dictionary: Dictionary
   readonly operators: Operator[] = []
+  readonly keyTables: KeyTable[] = []
   /** The least time at which anything can happen in this dataflow. */
   readonly since: number
   /** How rows reach other workers; null where there is one worker and no need to know. */
@@ -46,6 +49,13 @@ export class Dataflow {
       wider.set(this.active)
       this.active = wider
     }
+  }
+
+  /** A key table for these key types, known to the garbage collection. */
+  keyTable(types: readonly ColumnType[]): KeyTable {
+    const table = new KeyTable(types)
+    this.keyTables.push(table)
+    return table
   }
 
   activate(id: number): void {

@@ -11,6 +11,7 @@
  */
 
 import type { Batch } from '../data/batch.ts'
+import type { Dictionary } from '../data/dictionary.ts'
 import { invariant } from '../error.ts'
 import type { Dataflow } from './dataflow.ts'
 
@@ -143,6 +144,12 @@ export abstract class Operator {
     }
     return held
   }
+
+  /**
+   * Marks the dictionary ids in this operator's state; those in key tables are marked by them. Called at local quiescence with
+   * empty queues. An id that is not marked is reused for another string.
+   */
+  markDictionary(_dictionary: Dictionary): void {}
 
   /** The least of the input frontiers. */
   inputFrontier(): number {

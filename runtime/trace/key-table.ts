@@ -8,6 +8,8 @@
  * dictionary encoding; the threshold is measured (docs/design/0001-core.md).
  */
 import { powerOfTwo } from '../data/batch.ts'
+import { type ColumnType, isInterned } from '../data/column-type.ts'
+import type { Dictionary } from '../data/dictionary.ts'
 import { WordTable } from '../data/word-table.ts'
 
 /** Direct indexing is never given up below this many keys. */
@@ -15,6 +17,8 @@ const DENSE_FLOOR = 1 << 20
 /** Nor while the largest key is below this multiple of the rows seen. */
 const DENSE_RATIO = 4
 const START_CAPACITY = 1024
+/** A table with fewer keys is not worth a sweep. */
+const SWEEP_FLOOR = 1 << 14
 
 /** State that is indexed by the key ids of a table; tells which ids it still needs. */
 export interface KeyUser {
@@ -27,6 +31,8 @@ export class KeyTable {
   static forceHash = false
 
   readonly widths: readonly number[]
+  /** Words of a key that are dictionary ids. */
+  readonly interned: readonly number[]
   /** Key ids are below this; arrays indexed by key id have at least this length. A power of two. */
   capacity = START_CAPACITY
   readonly users: KeyUser[] = []
@@ -35,10 +41,14 @@ export class KeyTable {
   private denseNow: boolean
   private rowsSeen = 0
   private table: WordTable | null = null
+  private keptBySweep = 0
   private scratch = new Int32Array(64)
 
-  constructor(widths: readonly number[]) {
+  /** Use `Dataflow.keyTable`, which registers the table for garbage collection; `types` are the key encoding's. */
+  constructor(types: readonly ColumnType[]) {
+    const widths = types.map((type) => type.width)
     this.widths = widths
+    this.interned = internedWords(types)
     this.denseWidth = widths.length === 1 && (widths[0] as number) <= 2 ? (widths[0] as number) : 0
     this.denseNow = this.denseWidth > 0 && !KeyTable.forceHash
   }
@@ -151,12 +161,39 @@ export class KeyTable {
     }
   }
 
-  /** Frees the ids that no user needs; only at local quiescence. Returns how many. */
-  sweep(): number {
+  /** Whether ids have doubled since the last sweep, so that one may pay. */
+  get shouldSweep(): boolean {
     const table = this.table
-    if (table === null) return 0
+    return table !== null && table.count > SWEEP_FLOOR && table.count > 2 * this.keptBySweep
+  }
+
+  /** Frees the ids that no user needs, and marks what the others refer to; only at local quiescence. */
+  sweep(dictionary: Dictionary): void {
+    const table = this.table
+    if (table === null && this.interned.length === 0) return
     const live = new Uint8Array(this.capacity)
     for (const user of this.users) user.markKeys(live)
-    return table.releaseUnless(live)
+    if (table === null) {
+      for (let key = 0; key < live.length; key++) if (live[key] === 1 && key > 0) dictionary.mark(key)
+      return
+    }
+    table.releaseUnless(live)
+    this.keptBySweep = table.count
+    for (const word of this.interned)
+      table.forEachLive((id) => {
+        const value = table.arena[id * table.stride + table.offset + word]
+        if (value > 0) dictionary.mark(value)
+      })
   }
+}
+
+/** Positions of dictionary ids among the words of a value of these types. */
+export function internedWords(types: readonly ColumnType[]): number[] {
+  const words: number[] = []
+  let word = 0
+  for (const type of types) {
+    if (isInterned(type)) words.push(word)
+    word += type.width
+  }
+  return words
 }

@@ -30,7 +30,7 @@ interface Engine {
 function start(schema: Schema, store: MemoryBlockStore): Engine {
   const graph = new Dataflow('test', new Dictionary())
   const input = new InputOperator(graph, 'in', schema, new Timeline(() => 0, 0))
-  const keys = new KeyTable([schema.types[0].width])
+  const keys = new KeyTable([schema.types[0]])
   const arrangement = new ArrangeOperator(streamOf(input, schema), [0], [schema.types[0]], keys)
   const valueTypes = arrangement.valueColumns.map((column) => schema.types[column])
   const checkpoint = new TraceCheckpoint(arrangement.trace, store, 'test', { keys: [schema.types[0]], values: valueTypes }, graph.dictionary)

@@ -61,7 +61,7 @@ function run(workers: number, times: number, changes: readonly Change[], seed: n
       const timeline = new Timeline(() => 0, 0)
       const [a, b] = [0, 1].map((i) => new InputOperator(graph, `input ${i}`, schema, timeline))
       inputs.push([a, b])
-      const keys = new KeyTable([1])
+      const keys = new KeyTable([text])
       const left = new ArrangeOperator(builder.exchange(streamOf(a, schema), [0]), [0], [text], keys)
       const right = new ArrangeOperator(builder.exchange(streamOf(b, schema), [0]), [0], [text], keys)
       const joined = streamOf(
@@ -72,7 +72,10 @@ function run(workers: number, times: number, changes: readonly Change[], seed: n
         ]),
         pairs,
       )
-      const counted = streamOf(new AccumulateOperator(builder.exchange(joined, [0]), counts, [0], new KeyTable([1]), [new RowCount()]), counts)
+      const counted = streamOf(
+        new AccumulateOperator(builder.exchange(joined, [0]), counts, [0], new KeyTable([text]), [new RowCount()]),
+        counts,
+      )
       for (const [name, stream] of [
         ['pairs', joined],
         ['counts', counted],
@@ -95,7 +98,8 @@ function run(workers: number, times: number, changes: readonly Change[], seed: n
     for (let w = 0; w < workers; w++) {
       for (let input = 0; input < 2; input++) {
         for (const change of changes)
-          if (change.time === time && change.worker % workers === w && change.input === input) inputs[w][input].changeRows([change.row], change.diff)
+          if (change.time === time && change.worker % workers === w && change.input === input)
+            inputs[w][input].changeRows([change.row], change.diff)
         inputs[w][input].seal(time)
       }
       group.stir(w)
@@ -137,7 +141,16 @@ function expected(times: number, changes: readonly Change[]): Seen {
 
 function withoutZeros(seen: Seen): unknown {
   return [...seen]
-    .map(([name, times]) => [name, [...times].map(([t, rows]) => [t, [...rows].filter(([, n]) => n !== 0).sort()] as const).filter(([, rows]) => rows.length > 0).sort((x, y) => x[0] - y[0])] as const)
+    .map(
+      ([name, times]) =>
+        [
+          name,
+          [...times]
+            .map(([t, rows]) => [t, [...rows].filter(([, n]) => n !== 0).sort()] as const)
+            .filter(([, rows]) => rows.length > 0)
+            .sort((x, y) => x[0] - y[0]),
+        ] as const,
+    )
     .filter(([, times]) => times.length > 0)
     .sort()
 }
