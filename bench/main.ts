@@ -1,0 +1,46 @@
+/** The benchmarks' command line; see USAGE in options.ts. */
+import { runAll } from './all.ts'
+import { handrolled } from './handrolled.ts'
+import { millrace } from './millrace.ts'
+import { type Options, parseOptions, USAGE } from './options.ts'
+import { runPeers } from './peers.ts'
+import { DEFAULT_SEED } from './random.ts'
+import { runWorkload } from './runner.ts'
+import { runSoak } from './soak.ts'
+import { runStrings } from './strings.ts'
+import { isWorkload, workloads } from './workloads.ts'
+
+/** Returns how many things were wrong. */
+function run(options: Options): number {
+  const [command, ...rest] = options.words
+  if (command === 'all') return runAll(options)
+  if (command === 'peers') return runPeers(options)
+  if (command === 'soak') return runSoak(options)
+  if (command === 'strings') return runStrings(options)
+  if (command === undefined || !isWorkload(command)) {
+    const commands = [...Object.keys(workloads), 'all', 'peers', 'soak', 'strings'].join(', ')
+    throw new Error(`${command === undefined ? 'No command' : `There is no command "${command}"`}; one of ${commands}.\n\n${USAGE}`)
+  }
+  const engine = options.engine === 'millrace' ? millrace(options) : handrolled
+  const result = runWorkload(options.engine, engine, command, rest.map(Number), options.seed)
+  console.log(JSON.stringify({ ...result, ...marks(options) }))
+  return 0
+}
+
+/** What is not as in the figures that count. */
+function marks({ engine, input, output, seed }: Options): object {
+  return {
+    ...(engine === 'millrace' ? { workers: 1 } : {}),
+    ...(engine === 'millrace' && input !== 'rows' ? { input } : {}),
+    ...(engine === 'millrace' && output !== 'columns' ? { output } : {}),
+    ...(seed !== DEFAULT_SEED ? { seed } : {}),
+  }
+}
+
+try {
+  const wrong = run(parseOptions(process.argv.slice(2)))
+  process.exitCode = wrong > 0 ? 1 : 0
+} catch (error) {
+  console.error(error instanceof Error && error.name !== 'Error' && error.name !== 'RangeError' ? error : String(error))
+  process.exitCode = 2
+}

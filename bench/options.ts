@@ -1,0 +1,73 @@
+/** The command line of the benchmarks. */
+import { parseArgs } from 'node:util'
+import { DEFAULT_SEED } from './random.ts'
+
+export interface Options {
+  /** What is neither an option nor its value: a command, or a workload and its arguments. */
+  readonly words: readonly string[]
+  readonly seed: number
+  /** How rows enter: row objects (the figures that count), or columns. */
+  readonly input: 'rows' | 'columns'
+  /** How changes leave: columns (the figures that count), or row objects. */
+  readonly output: 'columns' | 'rows'
+  readonly engine: 'millrace' | 'handrolled'
+  readonly repeats: number
+  readonly quick: boolean
+}
+
+export const USAGE = `usage: npm run -s bench -- COMMAND [OPTION]...
+  WORKLOAD A B BATCH ROUNDS   one run: degrees, join, reach, words, topk or wide
+  all                         every case of the protocol, each in a process of its own, checksums checked
+  peers [WORKLOAD]...         the same work on other engines beside ours, in turn; installs them into bench/peers
+  soak                        a million rounds of small changes: latency and memory stay level
+  strings                     ever-new strings in a sliding window: memory stays level
+options:
+  --seed S                    the input's random seed (default ${DEFAULT_SEED})
+  --input rows|columns        how rows enter (default rows)
+  --output columns|rows       how changes leave (default columns)
+  --state memory              where state lives (only memory so far)
+  --workers N                 only 1 so far
+  --repeats N                 runs a case in all and peers; medians are printed (default 3)
+  --quick                     a run under 20 s`
+
+/** @throws Error, with what to do, for whatever is not understood or not there. */
+export function parseOptions(argv: readonly string[]): Options {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      seed: { type: 'string', default: String(DEFAULT_SEED) },
+      input: { type: 'string', default: 'rows' },
+      output: { type: 'string', default: 'columns' },
+      engine: { type: 'string', default: 'millrace' },
+      state: { type: 'string', default: 'memory' },
+      workers: { type: 'string', default: '1' },
+      repeats: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+    },
+  })
+  oneOf('state', values.state, ['memory'])
+  oneOf('workers', values.workers, ['1'])
+  return {
+    words: positionals,
+    seed: wholeNumber('seed', values.seed),
+    input: oneOf('input', values.input, ['rows', 'columns']),
+    output: oneOf('output', values.output, ['columns', 'rows']),
+    engine: oneOf('engine', values.engine, ['millrace', 'handrolled']),
+    repeats: wholeNumber('repeats', values.repeats ?? (values.quick ? '1' : '3')),
+    quick: values.quick,
+  }
+}
+
+function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === value)
+  if (found === undefined) throw new Error(`--${name} is ${choices.join(' or ')}, not "${value}"`)
+  return found
+}
+
+export function wholeNumber(name: string, value: string): number {
+  const number = Number(value)
+  if (!/^\d+$/.test(value) || number < 1 || number > 0xffffffff)
+    throw new Error(`${name} must be a whole number from 1 to 2^32 - 1, not "${value}"`)
+  return number
+}
