@@ -50,6 +50,8 @@ export class FileFollower {
   private successor: { readonly path: string; readonly identity: string } | null = null
   private atEnd = false
   private from: FilePosition | null
+  /** Rotated files that were there when following began, by identity and time. */
+  private rotatedBefore: ReadonlySet<string> | null = null
   private pollsWithoutFile = 0
   private missing = false
   private failure: string | null = null
@@ -165,7 +167,7 @@ export class FileFollower {
       const found = await this.resume(this.from)
       if (found !== 'lost') return found === 'found'
     }
-    const path = this.from === null && this.options.includeRotated === true ? await this.oldest() : this.options.path
+    const path = this.from === null ? await this.firstPath() : this.options.path
     const file = path === null ? null : await this.open(path, this.from === null ? 0 : this.from.generation + 1)
     if (file === null) {
       if (path !== null) this.reportMissing(POLLS_UNTIL_MISSING)
@@ -184,13 +186,20 @@ export class FileFollower {
     return true
   }
 
-  /** The path of the oldest of the file and its rotated ones, null if they are being moved. */
-  private async oldest(): Promise<string | null> {
-    const { disk } = this.env
-    const current = (await disk.stat(this.options.path))?.identity
-    const siblings = await rotatedSiblings(disk, this.options.path)
-    if (siblings === null || (await disk.stat(this.options.path))?.identity !== current) return null
-    return siblings.sort(writtenBefore).find((one) => one.stat.size > 0)?.path ?? this.options.path
+  /**
+   * Where to begin, null if files are being moved. A file that came and was rotated away since following began is not
+   * skipped: while there is no file at the path, the rotated files that are older than the wait are remembered.
+   */
+  private async firstPath(): Promise<string | null> {
+    const { path, includeRotated } = this.options
+    const current = (await this.env.disk.stat(path))?.identity
+    const siblings = await rotatedSiblings(this.env.disk, path)
+    if (siblings === null || (await this.env.disk.stat(path))?.identity !== current) return null
+    const files = siblings.map((one) => `${one.stat.identity}@${one.stat.modified}`)
+    if (this.rotatedBefore === null) this.rotatedBefore = includeRotated === true ? new Set() : new Set(files)
+    const { rotatedBefore } = this
+    const later = siblings.filter((one, i) => one.stat.size > 0 && !rotatedBefore.has(files[i]))
+    return later.sort(writtenBefore)[0]?.path ?? path
   }
 
   /** Opens the file of a start position, under whatever name it has now. */

@@ -65,6 +65,23 @@ describe.each(disks)('following a file on the %s disk', (_, make) => {
     await reader.follower.close()
   })
 
+  it('misses nothing of files that come and are rotated away while it waits', async () => {
+    await fresh()
+    await writer.append('old\n')
+    await writer.rotate(false)
+    const reader = await open()
+    await reader.all()
+    for (const text of ['a\n', 'b\n']) {
+      await writer.append(text)
+      await writer.rotate(false)
+    }
+    await writer.append('c\n')
+    await reader.all()
+    expect(reader.lines).toEqual(['a', 'b', 'c'])
+    expect(reader.kinds).toEqual(['missing', 'opened', 'rotated', 'rotated'])
+    await reader.follower.close()
+  })
+
   it('joins UTF-8 that is split across reads, drops a byte order mark, reports what is not UTF-8', async () => {
     await fresh()
     const reader = await open()
