@@ -42,13 +42,15 @@ export function runLong(long: Long): { readonly speed: number; readonly memory: 
   const tenth = Math.max(1, Math.floor(stretches.length / 10))
   const second = stretches.slice(tenth, 2 * tenth)
   const last = stretches.slice(-tenth)
-  const ratio = (figure: 'us_per_round' | 'memory_mb'): number =>
-    +(median(last.map((one) => one[figure])) / median(second.map((one) => one[figure]))).toFixed(3)
-  const ratios = { speed: ratio('us_per_round'), memory: ratio('memory_mb') }
+  const times = (part: readonly Stretch[]): number[] => part.map((one) => one.us_per_round)
+  const memory = (part: readonly Stretch[]): number => part.reduce((sum, one) => sum + one.memory_mb, 0) / part.length
+  const ratios = { speed: thousandths(median(times(last)) / median(times(second))), memory: thousandths(memory(last) / memory(second)) }
   for (const [what, value] of Object.entries(ratios))
     console.log(JSON.stringify({ name: `${long.name} ${what}: last tenth to second tenth`, value, unit: 'ratio', rounds: long.rounds }))
   return ratios
 }
+
+const thousandths = (value: number): number => Math.round(1000 * value) / 1000
 
 function stretchOf(round: number, latencies: Float64Array): Stretch {
   let sum = 0
