@@ -1,0 +1,188 @@
+/**
+ * The operator behind distinct and threshold: multiplicities of whole rows, and a function of them.
+ *
+ * Rows get ids by exact content; a state cell holds a multiplicity for each. A row whose function fails is an error
+ * while its multiplicity stays.
+ */
+import { type Batch, BatchPool, grown, powerOfTwo } from '../runtime/data/batch.ts'
+import type { ColumnType } from '../runtime/data/column-type.ts'
+import type { Dictionary } from '../runtime/data/dictionary.ts'
+import { KeyEncoder } from '../runtime/data/key-encoding.ts'
+import { type RowCodec, rowCodec } from '../runtime/data/row-codec.ts'
+import { shownValue } from '../runtime/data/value-encoding.ts'
+import { WordTable } from '../runtime/data/word-table.ts'
+import { MillraceError } from '../runtime/error.ts'
+import { Operator, type Port } from '../runtime/graph/operator.ts'
+import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
+import { internedWords } from '../runtime/trace/key-table.ts'
+import { checksDeterminism, NOT_DETERMINISTIC } from './determinism.ts'
+import { ErrorOutlet, rowText, thrownText } from './error-outlet.ts'
+
+export interface ThresholdOptions {
+  /** Rows count as equal if they are one key (-0 and 0), and come out as the key; else only identical rows do. */
+  readonly asKeys?: boolean
+  /** The multiplicity to show for one that is not 0; without it 1 for each positive one. */
+  readonly fn?: (multiplicity: number) => number
+}
+
+export class ThresholdOperator extends Operator {
+  readonly errors: ErrorOutlet | null
+  private readonly port: Port
+  private readonly picks: readonly number[]
+  private readonly encoder: KeyEncoder | null
+  private readonly table: WordTable
+  private readonly interned: readonly number[]
+  private readonly codec: RowCodec
+  private readonly pool: BatchPool
+  private readonly fn: ((multiplicity: number) => number) | null
+  private readonly twice: boolean
+  private readonly columns: Int32Array[] = []
+  /** Two ints a row id: multiplicity, and 1 while the row is among the touched. */
+  private state: Int32Array
+  private ids = new Int32Array(0)
+  /** Row ids touched at `time`, and their multiplicities before it. */
+  private touched = new Int32Array(64)
+  private before = new Int32Array(64)
+  private touchedCount = 0
+  private time = -1
+
+  constructor(input: Stream, kind: string, options: ThresholdOptions, origin: string) {
+    super(input.operator.dataflow, kind)
+    const { types, widths } = input.schema
+    this.picks = input.picks
+    this.encoder = options.asKeys === true ? new KeyEncoder(types as ColumnType[], types as ColumnType[]) : null
+    this.table = new WordTable(widths)
+    this.interned = internedWords(types)
+    this.codec = rowCodec(input.schema)
+    this.pool = new BatchPool(widths)
+    this.fn = options.fn ?? null
+    this.twice = checksDeterminism(this.dataflow)
+    this.state = new Int32Array(2 * this.table.capacity)
+    this.errors = this.fn === null ? null : new ErrorOutlet(this.dataflow, kind, origin, input)
+    this.port = this.listen(input.operator)
+  }
+
+  step(): void {
+    const { port } = this
+    for (let batch = port.peek(); batch !== null; batch = port.peek()) {
+      if (this.touchedCount > 0 && this.time !== batch.time) this.emit()
+      port.pop()
+      this.time = batch.time
+      this.take(batch)
+      batch.release()
+    }
+    if (this.touchedCount > 0 && port.frontier > this.time) this.emit()
+    this.errors?.advance(port.frontier)
+    this.advance(port.frontier)
+  }
+
+  private take(batch: Batch): void {
+    const { n } = batch
+    const { table } = this
+    let columns = pickColumns(batch, this.picks, this.columns)
+    if (this.encoder !== null) columns = this.encoder.encode(columns, n, this.dataflow.dictionary)
+    if (this.ids.length < n) this.ids = new Int32Array(powerOfTwo(n))
+    table.lookupOrInsert(columns, n, this.ids)
+    if (this.state.length < 2 * table.capacity) this.state = grown(this.state, 2 * table.capacity)
+    if (this.touched.length < this.touchedCount + n) {
+      const length = powerOfTwo(this.touchedCount + n)
+      this.touched = grown(this.touched, length)
+      this.before = grown(this.before, length)
+    }
+    this.touchedCount = touchRows(this.ids, batch.differences, n, this.state, this.touched, this.before, this.touchedCount)
+  }
+
+  private emit(): void {
+    const { touched, before, state, table, pool } = this
+    const n = this.touchedCount
+    const out = pool.take(this.time, n)
+    this.touchedCount = 0
+    let m = 0
+    for (let j = 0; j < n; j++) {
+      const id = touched[j]
+      const was = before[j]
+      const is = state[2 * id]
+      state[2 * id + 1] = 0
+      const difference = this.fn === null ? Number(is > 0) - Number(was > 0) : was === is ? 0 : this.change(id, was, is)
+      if (difference === 0) continue
+      out.differences[m] = difference
+      before[m++] = id
+    }
+    // The multiplicities before are done with as far as ids have taken their place.
+    copyRows(table, before, m, out)
+    out.n = m
+    for (let j = 0; j < n; j++) if (state[2 * touched[j]] === 0) table.release(touched[j])
+    this.send(out)
+  }
+
+  private change(id: number, was: number, is: number): number {
+    return this.shown(id, is, 1) - this.shown(id, was, -1)
+  }
+
+  /** What the function makes of a multiplicity; 0 and an error, `sign` times, if it fails. */
+  private shown(id: number, multiplicity: number, sign: number): number {
+    if (multiplicity === 0) return 0
+    const fn = this.fn as (multiplicity: number) => number
+    let message: string
+    try {
+      const result = fn(multiplicity)
+      if (this.twice && fn(multiplicity) !== result) message = NOT_DETERMINISTIC
+      else if (result === (result | 0)) return result
+      else message = `the function gave ${shownValue(result)}, which is no multiplicity (int32)`
+    } catch (thrown) {
+      message = thrownText(thrown)
+    }
+    const row = this.pool.take(0, 1)
+    copyRows(this.table, Int32Array.of(id), 1, row)
+    this.errors?.add(rowText(this.codec.readRow(row, 0, this.dataflow.dictionary)), message, sign, this.time)
+    row.release()
+    return 0
+  }
+
+  override markDictionary(dictionary: Dictionary): void {
+    const { arena, stride, offset } = this.table
+    if (this.interned.length === 0) return
+    this.table.forEachLive((id) => {
+      for (const word of this.interned) dictionary.mark(arena[id * stride + offset + word])
+    })
+  }
+}
+
+function touchRows(
+  ids: Int32Array,
+  differences: Int32Array,
+  n: number,
+  state: Int32Array,
+  touched: Int32Array,
+  before: Int32Array,
+  from: number,
+): number {
+  let count = from
+  for (let i = 0; i < n; i++) {
+    const at = ids[i] << 1
+    const present = state[at]
+    if (state[at + 1] === 0) {
+      state[at + 1] = 1
+      touched[count] = ids[i]
+      before[count++] = present
+    }
+    const sum = present + differences[i]
+    if (sum !== (sum | 0))
+      throw new MillraceError('OVERFLOW', 'a row is present more than 2^31 - 1 times', 'Count such rows with a column instead.')
+    state[at] = sum
+  }
+  return count
+}
+
+/** Writes the rows of ids from a word table to the first rows of a batch. */
+export function copyRows(table: WordTable, ids: Int32Array, n: number, out: Batch): void {
+  const { arena, stride } = table
+  let word = table.offset
+  for (let c = 0; c < out.columns.length; c++) {
+    const width = out.widths[c]
+    const column = out.columns[c]
+    if (width === 1) for (let i = 0; i < n; i++) column[i] = arena[ids[i] * stride + word]
+    else for (let i = 0; i < n; i++) for (let j = 0; j < width; j++) column[i * width + j] = arena[ids[i] * stride + word + j]
+    word += width
+  }
+}
