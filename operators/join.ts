@@ -16,11 +16,12 @@ import { type Batch, BatchPool, powerOfTwo } from '../runtime/data/batch.ts'
 import type { Schema } from '../runtime/data/schema.ts'
 import { invariant } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
+import type { KeyTable } from '../runtime/trace/key-table.ts'
+import type { TotalTrace } from '../runtime/trace/total-trace.ts'
 import type { ArrangeOperator } from './arrange.ts'
 import {
   type BatchKernel,
   batchKernel,
-  emptyArena,
   type HeadKernel,
   headKernel,
   type JoinColumn,
@@ -32,13 +33,13 @@ import {
 const CHUNK_ROWS = 1 << 14
 const SMALLEST_CHUNK_ROWS = 256
 
-/** One product still to be made for the time at hand. */
+/** One product still to be made for the time at hand. Reused from time to time. */
 interface Task {
-  readonly side: 'left' | 'right'
-  readonly delta: Batch
+  left: boolean
+  delta: Batch | null
   /** null: the head of the other side; else a batch that the head held too early, from this row of the delta on. */
-  readonly minus: Batch | null
-  readonly from: number
+  minus: Batch | null
+  from: number
 }
 
 export class JoinOperator extends Operator {
@@ -47,11 +48,10 @@ export class JoinOperator extends Operator {
   private readonly leftPort: Port
   private readonly rightPort: Port
   private readonly pool: BatchPool
-  private readonly leftHead: HeadKernel
-  private readonly rightHead: HeadKernel
   private readonly layout: JoinLayout
   private readonly progress: JoinProgress = { row: 0, need: 0 }
   private readonly tasks: Task[] = []
+  private taskCount = 0
   private task = 0
   private time = -1
   private busy = false
@@ -60,6 +60,12 @@ export class JoinOperator extends Operator {
   private chunk = CHUNK_ROWS
   /** Times up to which the other side's head was known to stand when the head task last ran. */
   private seen = -1
+  /** The key ids' words are in a table of the key table from the moment on that it gives up dense ids. */
+  private hashed = false
+  private leftHead: HeadKernel
+  private rightHead: HeadKernel
+  private leftBatch: BatchKernel
+  private rightBatch: BatchKernel
   private heads = new Int32Array(0)
   private next = new Int32Array(0)
 
@@ -78,14 +84,18 @@ export class JoinOperator extends Operator {
     this.layout = { columns, left: side(left), right: side(right), key: null }
     this.leftHead = headKernel(this.layout, 'left')
     this.rightHead = headKernel(this.layout, 'right')
+    this.leftBatch = batchKernel(this.layout, 'left')
+    this.rightBatch = batchKernel(this.layout, 'right')
   }
 
   step(): void {
     for (;;) {
       if (!this.busy && !this.begin()) return
-      while (this.task < this.tasks.length) {
-        this.runTask(this.tasks[this.task] as Task)
-        if (this.busy && this.task < this.tasks.length) {
+      while (this.task < this.taskCount) {
+        if (this.runTask(this.tasks[this.task])) {
+          this.task++
+          this.enterTask()
+        } else {
           this.yield()
           return
         }
@@ -110,45 +120,65 @@ export class JoinOperator extends Operator {
     this.time = time
     this.busy = true
     this.task = 0
-    this.tasks.length = 0
-    const rows = (this.deltaLeft?.n ?? 0) + (this.deltaRight?.n ?? 0)
+    this.taskCount = 0
+    const rows = (this.deltaLeft === null ? 0 : this.deltaLeft.n) + (this.deltaRight === null ? 0 : this.deltaRight.n)
     this.chunk = Math.min(CHUNK_ROWS, Math.max(SMALLEST_CHUNK_ROWS, 4 * rows))
-    if (this.deltaRight !== null) this.tasks.push({ side: 'right', delta: this.deltaRight, minus: null, from: 0 })
-    if (this.deltaLeft !== null) this.tasks.push({ side: 'left', delta: this.deltaLeft, minus: null, from: 0 })
-    this.enter()
+    if (this.deltaRight !== null) this.addTask(false, this.deltaRight, null, 0)
+    if (this.deltaLeft !== null) this.addTask(true, this.deltaLeft, null, 0)
+    this.enterTask()
     return true
   }
 
-  private enter(): void {
-    const task = this.tasks[this.task]
-    this.progress.need = 0
-    this.progress.row = task === undefined ? 0 : task.from
+  private addTask(left: boolean, delta: Batch, minus: Batch | null, from: number): void {
+    let task = this.tasks[this.taskCount]
+    if (task === undefined) {
+      task = { left, delta, minus, from }
+      this.tasks.push(task)
+    }
+    this.taskCount++
+    task.left = left
+    task.delta = delta
+    task.minus = minus
+    task.from = from
+  }
+
+  private enterTask(): void {
+    const { progress } = this
+    progress.need = 0
+    progress.row = 0
     this.seen = -1
-    if (task !== undefined && task.minus !== null) this.chain(task.minus)
+    if (this.task === this.taskCount) return
+    const task = this.tasks[this.task]
+    progress.row = task.from
+    if (task.minus !== null) this.chain(task.minus)
   }
 
   private finish(): void {
-    this.deltaLeft?.release()
-    this.deltaRight?.release()
+    if (this.deltaLeft !== null) this.deltaLeft.release()
+    if (this.deltaRight !== null) this.deltaRight.release()
     this.deltaLeft = this.deltaRight = null
+    for (let i = 0; i < this.taskCount; i++) this.tasks[i].delta = this.tasks[i].minus = null
     this.busy = false
   }
 
-  /** One chunk of a task; moves to the next task when this one is done. */
-  private runTask(task: Task): void {
-    const { delta, progress } = task.minus === null ? this.prepareHead(task) : { delta: task.delta, progress: this.progress }
+  /** One chunk of a task; true when the task is done. */
+  private runTask(task: Task): boolean {
+    const { progress } = this
+    const delta = task.delta as Batch
+    const { minus } = task
+    const own = task.left ? this.left : this.right
+    const other = task.left ? this.right : this.left
+    if (minus === null) this.prepareHead(task, delta, other.trace)
+    if (!own.keys.dense && !this.hashed) this.useHashedKeys(own.keys)
     const out = this.pool.take(this.time, Math.max(this.chunk, progress.need))
     progress.need = 0
-    const own = task.side === 'left' ? this.left : this.right
-    const other = task.side === 'left' ? this.right : this.left
-    const ownArena = own.trace.rows?.arena ?? emptyArena()
-    const otherArena = other.trace.rows?.arena ?? emptyArena()
-    const layout = this.currentLayout()
-    const keyArena = own.keys.words?.arena ?? emptyArena()
-    const keys = delta.columns[0] as Int32Array
-    const values = delta.columns[1] as Int32Array
-    if (task.minus === null) {
-      const run = layout === this.layout ? (task.side === 'left' ? this.leftHead : this.rightHead) : headKernel(layout, task.side)
+    const ownArena = own.trace.rows === null ? NO_WORDS : own.trace.rows.arena
+    const otherArena = other.trace.rows === null ? NO_WORDS : other.trace.rows.arena
+    const keyArena = own.keys.words === null ? NO_WORDS : own.keys.words.arena
+    const keys = delta.columns[0]
+    const values = delta.columns[1]
+    if (minus === null) {
+      const run = task.left ? this.leftHead : this.rightHead
       const { records, pool } = other.trace.segments
       out.n = run(
         progress,
@@ -166,16 +196,15 @@ export class JoinOperator extends Operator {
         out.differences,
       )
     } else {
-      const run: BatchKernel = batchKernel(layout, task.side)
-      const minus = task.minus
+      const run = task.left ? this.leftBatch : this.rightBatch
       out.n = run(
         progress,
         keys,
         values,
         delta.differences,
         delta.n,
-        minus.columns[0] as Int32Array,
-        minus.columns[1] as Int32Array,
+        minus.columns[0],
+        minus.columns[1],
         minus.differences,
         this.heads,
         this.next,
@@ -189,38 +218,35 @@ export class JoinOperator extends Operator {
       )
     }
     this.send(out)
-    if (progress.row >= delta.n) {
-      this.task++
-      this.enter()
-    }
+    return progress.row >= delta.n
   }
 
-  /** Brings the heads where the task needs them, and notes which waiting batches they hold too early. */
-  private prepareHead(task: Task): { delta: Batch; progress: JoinProgress } {
-    const left = task.side === 'left'
-    const other = left ? this.right : this.left
+  /** Brings the other head where the task needs it, and notes which waiting batches it holds too early. */
+  private prepareHead(task: Task, delta: Batch, trace: TotalTrace): void {
+    const { left } = task
+    trace.ensure(left ? this.time - 1 : this.time)
+    trace.touch(delta.columns[0], delta.n)
+    const { applied } = trace
+    if (applied <= this.seen) return
     const port = left ? this.rightPort : this.leftPort
-    if (left) other.trace.ensure(this.time - 1)
-    else other.trace.ensure(this.time)
-    other.trace.touch(task.delta.columns[0], task.delta.n)
-    const applied = other.trace.applied
-    if (applied > this.seen) {
-      const tooEarly = (batch: Batch | null) => {
-        if (batch === null || batch.time <= this.seen || batch.time > applied) return
-        this.tasks.push({ side: task.side, delta: task.delta, minus: batch, from: this.progress.row })
-      }
-      if (left) tooEarly(this.deltaRight)
-      for (let i = 0; i < port.length; i++) tooEarly(port.at(i))
-      this.seen = applied
-    }
-    return { delta: task.delta, progress: this.progress }
+    if (left && this.deltaRight !== null) this.subtractIfApplied(task, delta, this.deltaRight, applied)
+    for (let i = 0; i < port.length; i++) this.subtractIfApplied(task, delta, port.at(i) as Batch, applied)
+    this.seen = applied
   }
 
-  private currentLayout(): JoinLayout {
-    const keys = this.left.keys
+  private subtractIfApplied(task: Task, delta: Batch, batch: Batch, applied: number): void {
+    if (batch.time > this.seen && batch.time <= applied) this.addTask(task.left, delta, batch, this.progress.row)
+  }
+
+  private useHashedKeys(keys: KeyTable): void {
     const words = keys.words
-    if (keys.dense || words === null) return this.layout
-    return { ...this.layout, key: { stride: words.stride, offset: words.offset } }
+    if (words === null) return
+    this.hashed = true
+    const layout = { ...this.layout, key: { stride: words.stride, offset: words.offset } }
+    this.leftHead = headKernel(layout, 'left')
+    this.rightHead = headKernel(layout, 'right')
+    this.leftBatch = batchKernel(layout, 'left')
+    this.rightBatch = batchKernel(layout, 'right')
   }
 
   /** Chains the rows of a batch by key. */
@@ -229,12 +255,14 @@ export class JoinOperator extends Operator {
     this.heads = new Int32Array(size)
     this.next = new Int32Array(size)
     const { heads, next } = this
-    const keys = batch.columns[0] as Int32Array
+    const keys = batch.columns[0]
     for (let i = 0; i < batch.n; i++) {
-      const key = keys[i] as number
+      const key = keys[i]
       const hash = (key ^ (key >>> 12)) & (size - 1)
-      next[i] = heads[hash] as number
+      next[i] = heads[hash]
       heads[hash] = i + 1
     }
   }
 }
+
+const NO_WORDS = new Int32Array(0)
