@@ -132,7 +132,7 @@ function overflow(){throw new RangeError('difference overflow')}`
 }
 
 /** Statements that read the delta row once, and statements per match. */
-function generate(layout: JoinLayout, delta: 'left' | 'right'): { outputs: string; hoisted: string; inner: string } {
+export function generate(layout: JoinLayout, delta: 'left' | 'right'): { outputs: string; hoisted: string; inner: string } {
   const deltaSide = delta === 'left' ? layout.left : layout.right
   const headSide = delta === 'left' ? layout.right : layout.left
   const hoisted: string[] = []
@@ -162,7 +162,7 @@ function generate(layout: JoinLayout, delta: 'left' | 'right'): { outputs: strin
 }
 
 /** Writes one output row from the table of columns. */
-function writer(layout: JoinLayout, delta: 'left' | 'right') {
+export function writer(layout: JoinLayout, delta: 'left' | 'right') {
   const deltaSide = delta === 'left' ? layout.left : layout.right
   const headSide = delta === 'left' ? layout.right : layout.left
   const wordOf = (side: JoinSide | null, arena: Int32Array, id: number, word: number): number =>
@@ -264,7 +264,7 @@ function interpretedBatch(layout: JoinLayout, delta: 'left' | 'right'): BatchKer
   }
 }
 
-function product(a: number, b: number): number {
+export function product(a: number, b: number): number {
   const x = a * b
   if (x !== (x | 0)) throw new MillraceError('OVERFLOW', 'the multiplicity of a joined row left the range of int32')
   return x

@@ -57,7 +57,10 @@ export class GeneralSegments {
     const { records } = this
     const record = key << 2
     const meta = records[record]
-    if ((meta & TOUCHED) === 0) this.touch(key)
+    if ((meta & TOUCHED) === 0) {
+      this.touch(key)
+      records[record] = meta | TOUCHED
+    }
     const length = meta & GENERAL_LENGTH_MASK
     const sizeClass = meta >>> GENERAL_CLASS_SHIFT
     if (sizeClass === 0) {

@@ -1,0 +1,196 @@
+/**
+ * distinct and threshold inside a loop: each row with a multiplicity that is a function of its multiplicity in the input.
+ *
+ * Computes: for each row and time, the function of the row's accumulated input minus what was sent out so far.
+ * State: per row, by key id, its times with the differences that came in and that went out (`TimeCounts`).
+ * Times: partial order. A row's time is worked on when it is complete; then the later times at which the row could change
+ * are checked, and those where it would, as things are, wait for their turn. A time that is skipped so stays right: any
+ * later change before it checks it again.
+ * Cost per change: a key lookup and one cache line, a compare for each time of the row.
+ * Source: differential dataflow's `threshold` and `reduce` (CIDR 2013); checking ahead instead of waiting at every
+ * join of times is ours.
+ *
+ * @example
+ *   const nodes = generalDistinct(stream)   // every node once
+ */
+import { type Batch, BatchPool, grown, powerOfTwo } from '../runtime/data/batch.ts'
+import { Operator, type Port } from '../runtime/graph/operator.ts'
+import { PendingTimes, type WaitingList } from '../runtime/graph/pending-times.ts'
+import type { Region, RegionState } from '../runtime/graph/region.ts'
+import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
+import type { KeyTable, KeyUser } from '../runtime/trace/key-table.ts'
+import { COUNTS_CLASS_SHIFT, COUNTS_LENGTH_MASK, COUNTS_STRIDE_SHIFT, TimeCounts } from '../runtime/trace/time-counts.ts'
+import { InterestingTimes } from './interesting-times.ts'
+
+/** From the multiplicity of a row in the input to that in the output. */
+export type Threshold = (count: number) => number
+
+export function distinctThreshold(count: number): number {
+  return count > 0 ? 1 : 0
+}
+
+export class GeneralDistinctOperator extends Operator implements KeyUser, RegionState {
+  readonly region: Region
+  private readonly port: Port
+  private readonly picks: readonly number[]
+  private readonly threshold: Threshold
+  private readonly keys: KeyTable
+  private readonly counts: TimeCounts
+  private readonly pending: PendingTimes
+  private readonly pool: BatchPool
+  private readonly interesting: InterestingTimes
+  private readonly columns: Int32Array[] = []
+  /** Rows of the output under construction. */
+  private outKeys = new Int32Array(64)
+  private outDifferences = new Int32Array(64)
+  private outCount = 0
+  /** What the times that are about to be scheduled will send. */
+  private readonly plannedTimes: number[] = []
+  private readonly planned: number[] = []
+  private plannedCount = 0
+
+  constructor(input: Stream, threshold: Threshold = distinctThreshold, name = 'distinct') {
+    super(input.operator.dataflow, name)
+    this.region = input.region as Region
+    this.picks = input.picks
+    this.threshold = threshold
+    this.keys = this.dataflow.keyTable(input.schema.types)
+    this.keys.users.push(this)
+    this.counts = new TimeCounts(this.keys.capacity)
+    this.pool = new BatchPool(input.schema.widths)
+    this.interesting = new InterestingTimes(this.region.times)
+    this.pending = new PendingTimes(this.region, this)
+    this.region.addState(this)
+    this.port = this.listen(input.operator)
+  }
+
+  step(): void {
+    const { port, pending } = this
+    for (let batch = port.pop(); batch !== null; batch = port.pop()) {
+      this.take(batch)
+      batch.release()
+    }
+    for (let list = pending.takeClosed(); list !== null; list = pending.takeClosed()) {
+      this.retire(list)
+      pending.done(list)
+    }
+  }
+
+  private take(batch: Batch): void {
+    const { n, times, differences } = batch
+    const { counts, pending } = this
+    const ids = this.keys.map(pickColumns(batch, this.picks, this.columns), n)
+    if (counts.capacity < this.keys.capacity) counts.grow(this.keys.capacity)
+    const { records } = counts
+    for (let i = 0; i < n; i++) {
+      const key = ids[i]
+      const time = times === null ? batch.time : times[i]
+      counts.add(key, time, differences[i], 0)
+      const queued = (key << COUNTS_STRIDE_SHIFT) + 1
+      if (records[queued] === time) continue
+      records[queued] = time
+      pending.at(time).add(key)
+    }
+  }
+
+  private retire(list: WaitingList): void {
+    const { counts, region, threshold } = this
+    const { times } = region
+    const { time, items, n } = list
+    const { records } = counts
+    this.outCount = 0
+    for (let i = 0; i < n; i++) {
+      const key = items[i]
+      const record = key << COUNTS_STRIDE_SHIFT
+      if (records[record + 1] === time) records[record + 1] = 0
+      const meta = records[record]
+      const inline = meta >>> COUNTS_CLASS_SHIFT === 0
+      const array = inline ? records : counts.pool
+      let p = inline ? record + 2 : records[record + 2]
+      const end = p + 3 * (meta & COUNTS_LENGTH_MASK)
+      let came = 0
+      let went = 0
+      let ahead = false
+      for (; p < end; p += 3) {
+        const other = array[p]
+        if (other === time || times.lessEqual(other, time)) {
+          came += array[p + 1]
+          went += array[p + 2]
+        } else ahead = true
+      }
+      const difference = threshold(came) - went
+      if (difference !== 0) {
+        counts.add(key, time, 0, difference)
+        this.emit(key, difference)
+      }
+      if (ahead) this.lookAhead(key, time)
+    }
+    if (this.outCount > 0) this.flush(time)
+  }
+
+  /** Schedules the times beyond `time` at which the row would have to change. */
+  private lookAhead(key: number, time: number): void {
+    const { counts, interesting, pending, threshold } = this
+    const { times } = this.region
+    const record = key << COUNTS_STRIDE_SHIFT
+    const meta = counts.records[record]
+    const inline = meta >>> COUNTS_CLASS_SHIFT === 0
+    const array = inline ? counts.records : counts.pool
+    const begin = inline ? record + 2 : counts.records[record + 2]
+    const end = begin + 3 * (meta & COUNTS_LENGTH_MASK)
+    const complete = interesting.collect(time, array, begin, end, 3)
+    const { found } = interesting
+    for (let i = 0; i < found.length; i++) {
+      const then = found[i]
+      if (complete) {
+        let came = 0
+        let went = 0
+        for (let p = begin; p < end; p += 3) {
+          if (!times.lessEqual(array[p], then)) continue
+          came += array[p + 1]
+          went += array[p + 2]
+        }
+        // What is scheduled here will have been set right by then.
+        for (let j = 0; j < this.plannedCount; j++) if (times.lessEqual(this.plannedTimes[j], then)) went += this.planned[j]
+        const difference = threshold(came) - went
+        if (difference === 0) continue
+        this.plannedTimes[this.plannedCount] = then
+        this.planned[this.plannedCount++] = difference
+      }
+      pending.at(then).add(key)
+    }
+    this.plannedCount = 0
+  }
+
+  private emit(key: number, difference: number): void {
+    const at = this.outCount++
+    if (at === this.outKeys.length) {
+      this.outKeys = grown(this.outKeys, powerOfTwo(at + 1))
+      this.outDifferences = grown(this.outDifferences, powerOfTwo(at + 1))
+    }
+    this.outKeys[at] = key
+    this.outDifferences[at] = difference
+  }
+
+  private flush(time: number): void {
+    const n = this.outCount
+    const out = this.pool.take(time, n)
+    this.keys.writeKeys(this.outKeys, n, out.columns, 0)
+    const { outDifferences } = this
+    for (let i = 0; i < n; i++) out.differences[i] = outDifferences[i]
+    out.n = n
+    this.send(out)
+  }
+
+  compact(outer: number): void {
+    this.counts.compact(outer, this.region.times)
+  }
+
+  markKeys(live: Uint8Array): void {
+    const { records, capacity } = this.counts
+    for (let key = 0; key < capacity; key++) if ((records[key << COUNTS_STRIDE_SHIFT] & COUNTS_LENGTH_MASK) !== 0) live[key] = 1
+    this.pending.forEach((key) => {
+      live[key] = 1
+    })
+  }
+}
