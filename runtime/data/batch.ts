@@ -75,8 +75,8 @@ export class Batch {
 
 const EMPTY = new Int32Array(0)
 
-/** Batches above this many rows give their memory back instead of staying in the pool. */
-const POOLED_ROWS = 1 << 17
+/** A pool keeps batches for reuse while they have room for at most this many rows together; the others give their memory back. */
+const POOLED_ROWS = 1 << 20
 /** Batches kept for reuse by one pool. */
 const POOLED_BATCHES = 64
 
@@ -86,6 +86,7 @@ export class BatchPool {
   /** A shell pool makes batches without memory of their own: their columns point into a parent's. */
   readonly shell: boolean
   private readonly free: Batch[] = []
+  private freeRows = 0
 
   constructor(widths: readonly number[], shell = false) {
     this.widths = widths
@@ -96,7 +97,10 @@ export class BatchPool {
   take(time: number, rows: number): Batch {
     let batch = this.free.pop()
     if (batch === undefined) batch = new Batch(this, this.shell ? 0 : Math.max(16, powerOfTwo(rows)))
-    else if (!this.shell) batch.reserve(rows)
+    else if (!this.shell) {
+      this.freeRows -= batch.capacity
+      batch.reserve(rows)
+    }
     batch.n = 0
     batch.time = time
     batch.times = null
@@ -105,7 +109,9 @@ export class BatchPool {
   }
 
   put(batch: Batch): void {
-    if (this.free.length < POOLED_BATCHES && batch.capacity <= POOLED_ROWS) this.free.push(batch)
+    if (this.free.length >= POOLED_BATCHES || this.freeRows + batch.capacity > POOLED_ROWS) return
+    this.freeRows += batch.capacity
+    this.free.push(batch)
   }
 }
 
