@@ -67,6 +67,13 @@ export class ArrangementReader {
     return this.batch
   }
 
+  /** The row of a key id and a value id. */
+  row(key: number, value: number): Row {
+    this.batch.n = 0
+    this.write(key, value, 1)
+    return this.codec.readRow(this.batch, 0, this.arrangement.dataflow.dictionary)
+  }
+
   private write(key: number, value: number, multiplicity: number): void {
     const { batch, sources, schema, arrangement } = this
     const at = batch.n

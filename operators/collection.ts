@@ -1,8 +1,8 @@
 /** The fluent face of a plan: each method makes one node, and says where in the user's program it was made. */
 import type { Columns, RowOf } from '../runtime/data/schema.ts'
+import { aggregate } from './aggregate.ts'
 import { located } from './call-site.ts'
 import { concat } from './concat.ts'
-import { countRows } from './count-rows.ts'
 import { type AggregatedColumns, type Aggregates, aggregateSchema } from './expression/aggregate.ts'
 import type { Expression } from './expression/expression.ts'
 import { proxyRow, type RowExpressions } from './expression/proxy-row.ts'
@@ -24,6 +24,7 @@ type Condition = Expression<boolean | null, 'bool'> | Expression<boolean, 'bool'
 
 /** A collection of rows that changes over time. */
 export class Collection<C extends Columns> {
+  readonly kind = 'collection'
   readonly node: PlanNode
   /** What messages call it. */
   readonly label: string
@@ -80,7 +81,10 @@ export class Collection<C extends Columns> {
 
   /** Rows by their values of some columns; with none, all rows are one group. */
   groupBy<const K extends readonly (keyof C & string)[]>(...keys: K): Grouped<C, K[number]> {
-    return located(this.groupBy, `${this.label}.`, keys, () => new Grouped(this, positionsOf(this.node, keys)))
+    return located(this.groupBy, `${this.label}.`, keys, () => {
+      positionsOf(this.node, keys)
+      return new Grouped(this, keys)
+    })
   }
 
   /**
@@ -146,9 +150,9 @@ type NotKeys<K extends string> = { readonly [N in K]?: never }
 /** The groups of a collection's rows that have equal values in the key columns. */
 export class Grouped<C extends Columns, K extends keyof C & string> {
   private readonly source: Collection<C>
-  private readonly keys: readonly number[]
+  private readonly keys: readonly string[]
 
-  constructor(source: Collection<C>, keys: readonly number[]) {
+  constructor(source: Collection<C>, keys: readonly string[]) {
     this.source = source
     this.keys = keys
   }
@@ -160,7 +164,8 @@ export class Grouped<C extends Columns, K extends keyof C & string> {
     return located(this.aggregate, subject, [make], (origin) => {
       const aggregates = make(proxyRow(node.schema, label))
       aggregateSchema(aggregates)
-      return new Collection(countRows(node, this.keys, Object.keys(aggregates), origin), derivedLabel(label, 'aggregate'))
+      const specs = Object.fromEntries(Object.entries(aggregates as Aggregates).map(([name, { spec }]) => [name, spec]))
+      return new Collection(aggregate(node, this.keys, specs, origin), derivedLabel(label, 'aggregate'))
     })
   }
 }

@@ -3,6 +3,7 @@ import type { Columns } from '../runtime/data/schema.ts'
 import type { PlanNode } from './plan.ts'
 
 export class IndexedOutput<C extends Columns, K extends keyof C & string> {
+  readonly kind = 'indexed'
   readonly node: PlanNode
   readonly key: readonly K[]
   /** Positions of the key in the node's schema. */

@@ -45,7 +45,13 @@ export class StreamDefinition<C extends Columns> {
   }
 }
 
-export type InputDefinition = TableDefinition<Columns> | KeyedTableDefinition<Columns, string> | StreamDefinition<Columns>
+/** Any of them; it says nothing of keys, from which the compiler would otherwise infer too much. */
+export interface InputDefinition {
+  readonly kind: 'table' | 'keyed table' | 'stream'
+  readonly columns: Columns
+  readonly schema: Schema
+}
+
 export type InputDefinitions = { readonly [name: string]: InputDefinition }
 
 /** The row of an input. */

@@ -1,11 +1,13 @@
 /** The plan's node of an input: its rows, and the rows of its source that could not be decoded. */
 import { errorSchema } from '../runtime/data/error-schema.ts'
 import { invariant } from '../runtime/error.ts'
-import { streamOf } from '../runtime/graph/stream.ts'
+import { type Stream, streamOf } from '../runtime/graph/stream.ts'
+import { ArrangeOperator } from './arrange.ts'
 import type { Builder } from './builder.ts'
 import { InputOperator } from './input.ts'
-import type { InputDefinition } from './input-definition.ts'
+import { type InputDefinition, KeyedTableDefinition } from './input-definition.ts'
 import type { Built, PlanNode } from './plan.ts'
+import { checksRemovals, RemovalCheckOperator } from './removal-check.ts'
 import { KeyedInputOperator, UpsertOperator } from './upsert.ts'
 
 export interface InputNode extends PlanNode {
@@ -35,17 +37,27 @@ export function inputNode(name: string, definition: InputDefinition, origin = ''
       const { dataflow } = builder
       const rejected = new InputOperator(dataflow, `${name} rejected`, errorSchema)
       const errors = new Set([streamOf(rejected, errorSchema)])
-      if (definition.kind !== 'keyed table') {
+      if (!(definition instanceof KeyedTableDefinition)) {
         const input = new InputOperator(dataflow, name, definition.schema)
-        return { rows: streamOf(input, definition.schema), errors, input, rejected }
+        const rows = streamOf(input, definition.schema)
+        if (definition.kind === 'table' && checksRemovals(dataflow)) errors.add(removals(name, rows))
+        return { rows, errors, input, rejected }
       }
       const input = new KeyedInputOperator(dataflow, name, definition.schema)
-      const columns = definition.key.map((column) => definition.schema.indexOf(column))
+      const columns = definition.key.map((column: string) => definition.schema.indexOf(column))
       const commands = builder.exchange(streamOf(input, input.commandSchema), columns)
       const rows = new UpsertOperator(commands, `${name} upsert`, definition.schema, columns)
       return { rows: streamOf(rows, definition.schema), errors, input, rejected }
     },
   }
+}
+
+/** The errors of rows that are removed more often than inserted. */
+function removals(name: string, rows: Stream): Stream {
+  const all = rows.schema.types.map((_, column) => column)
+  const { types } = rows.schema
+  const arrangement = new ArrangeOperator(rows, all, types, rows.operator.dataflow.keyTable(types))
+  return new RemovalCheckOperator(arrangement, name, rows).errors.stream
 }
 
 /** What `builder` made of an input. */

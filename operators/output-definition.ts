@@ -4,6 +4,7 @@ import type { PlanNode } from './plan.ts'
 
 /** An output whose changes are given away and that is not kept. */
 export class Changelog<C extends Columns> {
+  readonly kind = 'changelog'
   readonly node: PlanNode
   /** The columns of its rows; for types. */
   declare readonly columns: C

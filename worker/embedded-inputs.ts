@@ -1,12 +1,12 @@
 /** The handles by which an embedded job is given rows. */
 import type { InputOperator } from '../operators/input.ts'
-import type {
-  InputDefinition,
-  InputDefinitions,
-  InputRow,
+import {
+  type InputDefinition,
+  type InputDefinitions,
+  type InputRow,
   KeyedTableDefinition,
-  StreamDefinition,
-  TableDefinition,
+  type StreamDefinition,
+  type TableDefinition,
 } from '../operators/input-definition.ts'
 import type { KeyedInputOperator } from '../operators/upsert.ts'
 import type { Columns, RowOf } from '../runtime/data/schema.ts'
@@ -21,7 +21,7 @@ export interface InputHost {
 }
 
 /** Values by column: typed arrays or plain arrays, all of one length. See `RowCodec.writeColumns` for what each type takes. */
-export type ColumnValues<R> = { readonly [N in keyof R]: ArrayLike<unknown> }
+export type ColumnValues<R> = { readonly [N in keyof R]: ArrayLike<R[N]> | ([R[N]] extends [boolean | null] ? Uint8Array : never) }
 
 /** A source's row that could not be decoded. */
 export interface Rejected {
@@ -37,10 +37,11 @@ export interface Rejected {
 /** Errors of a user's rows: nothing was taken, and the app goes on. */
 const ROW_ERRORS = new Set(['BAD_ROW', 'UNKNOWN_COLUMN', 'COLUMN_TYPE'])
 
-abstract class Input {
+export abstract class InputHandle {
   protected readonly host: InputHost
   private readonly name: string
-  private readonly rejectedRows: InputOperator
+  /** null once the app is closed. */
+  private rejectedRows: InputOperator | null
 
   constructor(host: InputHost, name: string, rejected: InputOperator) {
     this.host = host
@@ -58,10 +59,15 @@ abstract class Input {
     this.changeRejected(row, -1)
   }
 
+  /** Lets go of the engine's memory. */
+  release(): void {
+    this.rejectedRows = null
+  }
+
   private changeRejected({ source, position, excerpt, message }: Rejected, difference: number): void {
     this.host.checkOpen()
     const row = { operator: 'input', origin: this.name, row: wellFormed(excerpt), message: wellFormed(message), source, position }
-    this.take(() => this.rejectedRows.changeRows([row], difference))
+    this.take(() => (this.rejectedRows as InputOperator).changeRows([row], difference))
   }
 
   protected take(work: () => void): void {
@@ -76,8 +82,8 @@ abstract class Input {
 const one: object[] = [{}]
 
 /** The input of a stream: rows are only added. All rows of a call are taken, or none when it throws BAD_ROW. */
-export class StreamInput<R extends object> extends Input {
-  protected readonly operator: InputOperator
+export class StreamInput<R extends object> extends InputHandle {
+  private operator: InputOperator | null
 
   constructor(host: InputHost, name: string, operator: InputOperator, rejected: InputOperator) {
     super(host, name, rejected)
@@ -98,10 +104,15 @@ export class StreamInput<R extends object> extends Input {
     this.changeColumns(columns, lengthOf(columns), 1)
   }
 
+  override release(): void {
+    super.release()
+    this.operator = null
+  }
+
   protected change(rows: readonly object[], difference: number): void {
     this.host.checkOpen()
     try {
-      this.operator.changeRows(rows, difference)
+      ;(this.operator as InputOperator).changeRows(rows, difference)
     } catch (error) {
       throw error instanceof MillraceError && ROW_ERRORS.has(error.code) ? error : this.host.fail(error)
     }
@@ -109,7 +120,7 @@ export class StreamInput<R extends object> extends Input {
 
   protected changeColumns(columns: ColumnValues<R>, n: number, differences: number | ArrayLike<number>): void {
     this.host.checkOpen()
-    this.take(() => this.operator.changeColumns(columns as Record<string, ArrayLike<unknown>>, n, differences))
+    this.take(() => (this.operator as InputOperator).changeColumns(columns, n, differences))
   }
 }
 
@@ -135,8 +146,8 @@ export class TableInput<R extends object> extends StreamInput<R> {
 }
 
 /** The input of a table with a key: one row a key. Of several commands for a key in one commit the last one counts. */
-export class KeyedInput<R extends object, K extends keyof R> extends Input {
-  private readonly operator: KeyedInputOperator
+export class KeyedInput<R extends object, K extends keyof R> extends InputHandle {
+  private operator: KeyedInputOperator | null
   private readonly key: readonly string[]
 
   constructor(host: InputHost, name: string, operator: KeyedInputOperator, rejected: InputOperator, key: readonly string[]) {
@@ -147,34 +158,53 @@ export class KeyedInput<R extends object, K extends keyof R> extends Input {
 
   /** Inserts the row, or puts it in the place of the row that has its key. */
   upsert(row: R): void {
-    this.host.checkOpen()
-    this.take(() => this.operator.upsertRows([row]))
+    this.upsertMany([row])
   }
 
+  /** All rows, in order; or none, when it throws BAD_ROW. */
   upsertMany(rows: readonly R[]): void {
-    this.host.checkOpen()
-    this.take(() => this.operator.upsertRows(rows))
+    const operator = this.commands()
+    this.take(() => operator.upsertRows(rows))
   }
 
   upsertColumns(columns: ColumnValues<R>): void {
-    this.host.checkOpen()
-    this.take(() => this.operator.upsertColumns(columns as Record<string, ArrayLike<unknown>>, lengthOf(columns)))
+    const operator = this.commands()
+    const n = lengthOf(columns)
+    this.take(() => operator.upsertColumns(columns, n))
   }
 
   /** Removes the row of a key; nothing happens if there is none. */
   delete(key: Pick<R, K>): void {
-    this.host.checkOpen()
-    this.take(() => this.operator.deleteKey(key as Record<string, unknown>, this.key, this.operator.dataflow.dictionary))
+    const operator = this.commands()
+    this.take(() => operator.deleteKey(key as Record<string, unknown>, this.key, operator.dataflow.dictionary))
   }
 
   deleteMany(keys: readonly Pick<R, K>[]): void {
     for (const key of keys) this.delete(key)
   }
+
+  override release(): void {
+    super.release()
+    this.operator = null
+  }
+
+  private commands(): KeyedInputOperator {
+    this.host.checkOpen()
+    return this.operator as KeyedInputOperator
+  }
 }
 
+/** The length of all columns. */
 function lengthOf(columns: Readonly<Record<string, ArrayLike<unknown>>>): number {
-  for (const name in columns) return columns[name].length
-  return 0
+  let length = -1
+  for (const name in columns) {
+    const n = columns[name].length
+    if (length >= 0 && n !== length) {
+      throw new MillraceError('BAD_ROW', `the columns have different lengths: ${JSON.stringify(name)} has ${n} rows, another ${length}`)
+    }
+    length = n
+  }
+  return Math.max(length, 0)
 }
 
 type InputOf<D> =
@@ -195,8 +225,9 @@ export function inputHandle(
   definition: InputDefinition,
   operator: InputOperator | KeyedInputOperator,
   rejected: InputOperator,
-): Input {
-  if (definition.kind === 'keyed table') return new KeyedInput(host, name, operator as KeyedInputOperator, rejected, definition.key)
+): InputHandle {
+  if (definition instanceof KeyedTableDefinition)
+    return new KeyedInput(host, name, operator as KeyedInputOperator, rejected, definition.key)
   return definition.kind === 'table' ? new TableInput(host, name, operator, rejected) : new StreamInput(host, name, operator, rejected)
 }
 

@@ -1,69 +1,104 @@
 /**
- * embed: one worker in the caller's thread, complete when a call returns; no server, no promise, no timer.
+ * embed: one worker in the caller's thread, complete when a call returns; no server and no promise.
  *
  * A commit closes a time: it seals the inputs, runs the dataflow until nothing is left to do, and then calls the
- * subscribers, who find every output at that time.
+ * subscribers, who find every output at that time. Between commits the engine does nothing, but for ticks: where rows leave a view
+ * with time (`validFor`), a timer that lets the process exit closes a time now and then.
  */
+
+import { ArrangeOperator } from '../operators/arrange.ts'
 import { ArrangementReader } from '../operators/arrangement-reader.ts'
 import { Builder } from '../operators/builder.ts'
 import { Delivery } from '../operators/delivery.ts'
+import { checkDeterminism } from '../operators/determinism.ts'
+import { ErrorsOperator } from '../operators/errors.ts'
 import { IndexedOutput } from '../operators/indexed-output.ts'
 import type { InputOperator } from '../operators/input.ts'
 import type { InputDefinitions } from '../operators/input-definition.ts'
 import { builtInput } from '../operators/input-node.ts'
 import { guarded, type Job, type OutputDefinition, type OutputDefinitions } from '../operators/job.ts'
 import { Changelog } from '../operators/output-definition.ts'
+import { checkRemovals } from '../operators/removal-check.ts'
 import { Dictionary } from '../runtime/data/dictionary.ts'
+import { errorSchema } from '../runtime/data/error-schema.ts'
+import type { Timer } from '../runtime/env/environment.ts'
 import { SystemClock } from '../runtime/env/system-clock.ts'
+import { SystemTimers } from '../runtime/env/system-timers.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Dataflow } from '../runtime/graph/dataflow.ts'
 import { collectGarbage, isGarbageDue } from '../runtime/graph/garbage.ts'
+import type { Stream } from '../runtime/graph/stream.ts'
 import { Timeline } from '../runtime/time/timeline.ts'
-import { type InputHost, type InputsOf, inputHandle } from './embedded-inputs.ts'
-import { ChangesOutput, KeyedOutput, type OutputHost, type OutputsOf, RowsOutput } from './embedded-outputs.ts'
+import type { Hold } from '../runtime/trace/total-trace.ts'
+import type { ChangeQueue } from './change-queue.ts'
+import { type InputHandle, type InputHost, type InputsOf, inputHandle } from './embedded-inputs.ts'
+import { ChangesOutput, type ErrorRow, KeyedOutput, type OutputHost, type OutputsOf, RowsOutput } from './embedded-outputs.ts'
+import { isTemporal } from './temporal-plan.ts'
 
 /** A logical time: microseconds since 1970, a safe integer. */
 export type Time = number
 
 export interface EmbedOptions {
-  /** Microseconds since 1970; the wall clock unless given. Commits take max(last + 1, clock()). */
+  /** Microseconds since 1970; the wall clock unless given. A commit is at max(last + 1, clock()). */
   readonly clock?: () => number
+  /**
+   * Milliseconds between ticks, which close a time when nobody commits, so that rows expire. Without it: 100 if the job has
+   * rows that expire and no clock is given, else never.
+   */
+  readonly tickEvery?: number
+  /** Computes users' functions twice, and reports rows that are removed more often than inserted. Slower, and needs more memory. */
+  readonly development?: boolean
 }
 
-export class App<I extends InputDefinitions, O extends OutputDefinitions> implements InputHost, OutputHost {
+const TICK_MILLISECONDS = 100
+
+/** Keeps all outputs readable as of a time, until it is released. */
+export interface AppHold extends Disposable {
+  readonly time: Time
+  release(): void
+}
+
+type ErrorsOutput = RowsOutput<ErrorRow>
+
+/** What is dropped when the app is closed. */
+interface Engine {
+  readonly dataflow: Dataflow
+  readonly dataflows: readonly Dataflow[]
+  readonly inputs: readonly InputOperator[]
+  readonly rejected: readonly InputOperator[]
+  readonly errors: readonly ErrorsOperator[]
+}
+
+export class App<I extends InputDefinitions, O extends OutputDefinitions> implements InputHost, OutputHost, Disposable, AsyncDisposable {
+  readonly name: string
   readonly inputs: InputsOf<I>
   readonly outputs: OutputsOf<O>
   readonly delivery = new Delivery()
+  readonly queues = new Set<ChangeQueue<unknown>>()
   private readonly timeline: Timeline
-  private readonly dataflow: Dataflow
-  private readonly dataflows: readonly Dataflow[]
-  private readonly operators: InputOperator[] = []
-  private readonly rejected: InputOperator[] = []
-  private closed = false
+  private readonly handles: { readonly inputs: Record<string, InputHandle>; readonly outputs: Record<string, ChangesOutput<object>> }
+  private readonly timer: Timer | null
+  private engine: Engine | null
+  /** The time of the commit under way, where the caller gave one. */
+  private given = -1
+  private newErrors: ErrorsOperator[] = []
   private failure: unknown = null
 
   constructor(job: Job<I, O>, options: EmbedOptions = {}) {
-    const clock = new SystemClock()
-    this.timeline = new Timeline(options.clock ?? (() => clock.now()), -1)
-    this.dataflow = new Dataflow(job.name, new Dictionary())
-    this.dataflows = [this.dataflow]
-    const definitions = Object.entries<OutputDefinition>(job.outputs)
-    const builder = new Builder(
-      this.dataflow,
-      definitions.map(([, output]) => output.node),
-    )
-    const inputs: Record<string, unknown> = {}
-    for (const [name, node] of Object.entries(job.inputNodes)) {
-      const { input, rejected } = builtInput(builder, node)
-      for (const operator of [input, rejected]) operator.start(this.timeline)
-      this.operators.push(input)
-      this.rejected.push(rejected)
-      inputs[name] = inputHandle(this, name, node.definition, input, rejected)
-    }
-    const outputs: Record<string, unknown> = {}
-    for (const [name, output] of definitions) outputs[name] = this.outputHandle(builder, name, output)
-    this.inputs = guarded(inputs, 'input') as InputsOf<I>
-    this.outputs = guarded(outputs, 'output') as OutputsOf<O>
+    this.name = job.name
+    const systemClock = new SystemClock()
+    const clock = options.clock ?? (() => systemClock.now())
+    this.timeline = new Timeline(() => (this.given >= 0 ? this.given : clock()), -1)
+    const dataflow = new Dataflow(job.name, new Dictionary())
+    checkDeterminism(dataflow, options.development === true)
+    checkRemovals(dataflow, options.development === true)
+    this.handles = { inputs: {}, outputs: {} }
+    this.engine = this.build(job, dataflow)
+    this.inputs = guarded(this.handles.inputs, 'input') as InputsOf<I>
+    this.outputs = guarded(this.handles.outputs, 'output') as OutputsOf<O>
+    const nodes = Object.values<OutputDefinition>(job.outputs).map((output) => output.node)
+    const every = options.tickEvery ?? (options.clock === undefined && nodes.some((node) => isTemporal(node)) ? TICK_MILLISECONDS : 0)
+    this.timer = every > 0 ? new SystemTimers().setInterval(() => this.tick(), every, { background: true }) : null
   }
 
   /** The last complete time; -1 before the first commit. */
@@ -76,8 +111,9 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
    * @throws MillraceError REENTRANT inside a subscriber, CLOSED; and what a subscriber threw, the commit being complete
    */
   commit(): Time {
-    this.checkOpen()
-    if (this.dataflow.isRunning || this.delivery.active) {
+    const engine = this.running()
+    const { dataflow, inputs, rejected } = engine
+    if (dataflow.isRunning || this.delivery.active) {
       throw new MillraceError(
         'REENTRANT',
         'a subscriber commits while a commit is under way',
@@ -86,21 +122,66 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     }
     const time = this.timeline.close()
     try {
-      const { operators, rejected } = this
-      for (let i = 0; i < operators.length; i++) operators[i].seal(time)
+      for (let i = 0; i < inputs.length; i++) inputs[i].seal(time)
       for (let i = 0; i < rejected.length; i++) if (rejected[i].pending) rejected[i].seal(time)
-      this.dataflow.run()
+      dataflow.run()
+      if (this.newErrors.length > 0) this.completeErrors(this.newErrors.splice(0), time, dataflow)
+      if (isGarbageDue(dataflow.dictionary, engine.dataflows)) collectGarbage(dataflow.dictionary, engine.dataflows)
     } catch (error) {
       throw this.fail(error)
     }
     if (this.delivery.waiting) this.delivery.flush()
-    if (isGarbageDue(this.dataflow.dictionary, this.dataflows)) collectGarbage(this.dataflow.dictionary, this.dataflows)
     return time
   }
 
-  /** Ends the app; whatever is called later throws CLOSED. May be called twice. */
+  /**
+   * Commits at a given time, instead of what the clock says: for tests and replays. Rows whose time has run out by then leave.
+   * @throws MillraceError BAD_TIME if the time is not after the last one, or rows of the next commit are under way at a later one
+   */
+  advanceTo(time: Time): Time {
+    this.running()
+    if (!Number.isSafeInteger(time)) throw new MillraceError('BAD_TIME', `${time} is no time`, 'Times are whole microseconds since 1970.')
+    if (time <= this.time) throw new MillraceError('BAD_TIME', `time ${time} has passed: the last commit was at ${this.time}`)
+    const flushed = this.hasFlushed()
+    if (flushed && this.timeline.current() > time) {
+      throw new MillraceError(
+        'BAD_TIME',
+        `rows are under way at time ${this.timeline.current()} already`,
+        'For replays give embed() a clock.',
+      )
+    }
+    if (flushed && this.timeline.current() < time) this.commit()
+    this.given = time
+    try {
+      return this.commit()
+    } finally {
+      this.given = -1
+    }
+  }
+
+  /** Keeps all outputs readable `asOf` the last complete time, until it is released; meanwhile memory grows with each change. */
+  hold(): AppHold {
+    const { time } = this
+    this.running()
+    const holds: Hold[] = []
+    for (const output of Object.values(this.handles.outputs)) if (output instanceof RowsOutput) holds.push(output.hold(time))
+    const release = (): void => {
+      for (const hold of holds) hold.release()
+    }
+    return { time, release, [Symbol.dispose]: release }
+  }
+
+  /** Ends the app: iterators end, timers stop, memory goes. Whatever is called later throws CLOSED. May be called twice. */
   close(): void {
-    this.closed = true
+    if (this.engine === null) return
+    this.engine = null
+    this.timer?.clear()
+    for (const queue of [...this.queues]) queue.end()
+    for (const input of Object.values(this.handles.inputs)) input.release()
+    for (const output of Object.values(this.handles.outputs)) {
+      output.errors.release()
+      output.release()
+    }
   }
 
   [Symbol.dispose](): void {
@@ -112,13 +193,18 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
   }
 
   checkOpen(): void {
-    if (!this.closed) return
-    if (this.failure === null) throw new MillraceError('CLOSED', `the app ${this.dataflow.name} is closed`)
-    throw new MillraceError('CLOSED', `the app ${this.dataflow.name} stopped: ${String(this.failure)}`, undefined, { cause: this.failure })
+    if (this.engine === null) this.running()
+  }
+
+  checkReadable(): void {
+    const { dataflow, errors } = this.running()
+    if (dataflow.isRunning) throw new MillraceError('REENTRANT', 'columns are handed over while outputs change', 'Read after the commit.')
+    if (errors.some((one) => one.frontier <= this.time)) this.completeErrors(errors, this.time, dataflow)
   }
 
   checkBetweenTimes(): void {
-    if (!this.operators.some((operator) => operator.flushed)) return
+    this.running()
+    if (!this.hasFlushed()) return
     throw new MillraceError('BAD_TIME', 'rows of the next commit are under way already', 'Subscribe before you insert, or commit first.')
   }
 
@@ -128,15 +214,91 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     return error
   }
 
-  private outputHandle(builder: Builder, name: string, output: OutputDefinition): ChangesOutput<unknown> {
-    const { rows } = builder.of(output.node)
-    if (output instanceof Changelog) return new ChangesOutput(this, name, rows)
+  private running(): Engine {
+    if (this.engine !== null) return this.engine
+    if (this.failure === null) throw new MillraceError('CLOSED', `the app ${this.name} is closed`)
+    throw new MillraceError('CLOSED', `the app ${this.name} stopped: ${String(this.failure)}`, undefined, { cause: this.failure })
+  }
+
+  private hasFlushed(): boolean {
+    return this.running().inputs.some((input) => input.flushed)
+  }
+
+  /** Closes a time unless somebody is about to. */
+  private tick(): void {
+    const { engine } = this
+    if (engine === null || engine.dataflow.isRunning || this.delivery.active) return
+    for (const operators of [engine.inputs, engine.rejected]) if (operators.some((input) => input.pending)) return
+    this.commit()
+  }
+
+  private completeErrors(operators: readonly ErrorsOperator[], time: number, dataflow: Dataflow): void {
+    for (const operator of operators) operator.complete(time)
+    dataflow.run()
+  }
+
+  private build(job: Job<I, O>, dataflow: Dataflow): Engine {
+    const outputs = Object.entries<OutputDefinition>(job.outputs)
+    const builder = new Builder(
+      dataflow,
+      outputs.map(([, output]) => output.node),
+    )
+    const inputs: InputOperator[] = []
+    const rejected: InputOperator[] = []
+    for (const [name, node] of Object.entries(job.inputNodes)) {
+      const built = builtInput(builder, node)
+      for (const operator of [built.input, built.rejected]) operator.start(this.timeline)
+      inputs.push(built.input)
+      rejected.push(built.rejected)
+      this.handles.inputs[name] = inputHandle(this, name, node.definition, built.input, built.rejected)
+    }
+    const errors = new Map<string, { operator: ErrorsOperator; reader: ArrangementReader }>()
+    for (const [name, output] of outputs) {
+      const built = builder.of(output.node)
+      this.handles.outputs[name] = this.outputHandle(
+        builder,
+        name,
+        output,
+        built.rows,
+        this.errorsOutput(dataflow, name, built.errors, errors),
+      )
+    }
+    return { dataflow, dataflows: [dataflow], inputs, rejected, errors: [...errors.values()].map(({ operator }) => operator) }
+  }
+
+  private outputHandle(
+    builder: Builder,
+    name: string,
+    output: OutputDefinition,
+    rows: Stream,
+    errors: ErrorsOutput,
+  ): ChangesOutput<object> {
+    if (output instanceof Changelog) return new ChangesOutput(this, name, rows, errors)
     if (output instanceof IndexedOutput) {
       const reader = new ArrangementReader(builder.arrange(output.node, output.keyColumns))
-      return new KeyedOutput(this, name, rows, reader)
+      return new KeyedOutput(this, name, rows, errors, reader, output.keyColumns)
     }
     const all = output.node.schema.names.map((_, column) => column)
-    return new RowsOutput(this, name, rows, new ArrangementReader(builder.arrange(output.node, all)))
+    return new RowsOutput(this, name, rows, errors, new ArrangementReader(builder.arrange(output.node, all)), [])
+  }
+
+  /** The errors of an output; outputs with the same sources of errors share the index. */
+  private errorsOutput(
+    dataflow: Dataflow,
+    name: string,
+    sources: ReadonlySet<Stream>,
+    made: Map<string, { operator: ErrorsOperator; reader: ArrangementReader }>,
+  ): ErrorsOutput {
+    const id = [...sources].map((source) => source.operator.id).join()
+    let shared = made.get(id)
+    if (shared === undefined) {
+      const operator = new ErrorsOperator(dataflow, sources, (arrived) => this.newErrors.push(arrived))
+      const all = errorSchema.types.map((_, column) => column)
+      const arrangement = new ArrangeOperator(operator.stream, all, errorSchema.types, dataflow.keyTable(errorSchema.types))
+      shared = { operator, reader: new ArrangementReader(arrangement) }
+      made.set(id, shared)
+    }
+    return new RowsOutput<ErrorRow>(this, `${name}.errors`, shared.operator.stream, null, shared.reader, [])
   }
 }
 
