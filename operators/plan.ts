@@ -5,8 +5,8 @@
  * look like, and how a worker builds it. The fluent API and other front ends only make nodes.
  */
 import type { Schema } from '../runtime/data/schema.ts'
+import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
-import type { Builder } from './builder.ts'
 
 /** Rows of an input that are looked up by a key: equal keys of all of a node's lookups get equal key ids. */
 export interface Lookup {
@@ -29,7 +29,13 @@ export interface PlanNode {
   readonly depth: number
   /** Whether rows are only ever inserted (all differences positive), which lets operators forget more. */
   readonly appendOnly?: boolean
-  build(builder: Builder): Built
+  build(builder: PlanBuilder): Built
+}
+
+/** What builds nodes on a worker; the nodes know it as `Builder`. */
+export interface PlanBuilder {
+  readonly dataflow: Dataflow
+  of(node: PlanNode): Built
 }
 
 /** What a worker made of a node. */

@@ -5,12 +5,13 @@
  * consumed, what was sent, and which capabilities are held now. Nothing is published before quiescence, so rows that
  * wait between operators of one worker need no count: a capability that stands for them has not been given up yet.
  */
-import { ExchangeReceiver, type Exchanger, ExchangeSender } from '../runtime/channel/exchange.ts'
+import { ExchangeReceiver, ExchangeSender } from '../runtime/channel/exchange.ts'
+import type { Exchanger } from '../runtime/channel/exchanger.ts'
 import type { Frame } from '../runtime/channel/frame.ts'
 import type { ShardTable } from '../runtime/channel/shard-table.ts'
 import { invariant } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
-import type { Operator } from '../runtime/graph/operator.ts'
+import type { Schedulable } from '../runtime/graph/schedulable.ts'
 import type { DataflowDescription } from '../runtime/progress/dataflow-description.ts'
 import { DataflowTracker } from '../runtime/progress/dataflow-tracker.ts'
 import { applyProgress, ProgressChanges } from '../runtime/progress/progress-message.ts'
@@ -26,7 +27,7 @@ export class WorkerDataflow implements Exchanger {
   private tracker: DataflowTracker | null = null
   private changes: ProgressChanges | null = null
   /** Operators outside loops that others may hear of, and the capability last published for each. */
-  private readonly holders: Operator[] = []
+  private readonly holders: Schedulable[] = []
   private published = new Float64Array(0)
   private readonly receivers = new Map<number, ExchangeReceiver>()
   /** The graph's activations at the last publication: without new ones nothing held has changed. */
@@ -60,6 +61,11 @@ export class WorkerDataflow implements Exchanger {
 
   applyProgress(changes: Float64Array): void {
     applyProgress(changes, this.tracker as DataflowTracker)
+  }
+
+  /** What this worker's replica of progress says can still reach an exchange's receiver: the least time. */
+  frontierAt(receiver: number): number {
+    return (this.tracker as DataflowTracker).frontier(receiver)
   }
 
   /** Runs a turn of at most `budget` activations; publishes if that reached quiescence. Returns whether it did. */

@@ -10,17 +10,8 @@ import { type ColumnType, isInterned } from '../data/column-type.ts'
 import { hashKeys, virtualShard } from '../data/key-hash.ts'
 import { Operator, type Port } from '../graph/operator.ts'
 import { pickColumns, type Stream } from '../graph/stream.ts'
+import type { Exchanger } from './exchanger.ts'
 import { decodeFrame, type Frame, FrameEncoder, type FrameTimes } from './frame.ts'
-import type { ShardTable } from './shard-table.ts'
-
-/** What an exchange needs of its worker. */
-export interface Exchanger {
-  readonly dataflow: number
-  readonly shards: ShardTable
-  sendFrame(worker: number, frame: Frame): void
-  /** Counts frames at the target location: +1 sent, -1 taken. */
-  count(frame: { readonly target: number; readonly time: number; readonly timeId: number }, delta: number): void
-}
 
 export class ExchangeSender extends Operator {
   private readonly port: Port
@@ -101,6 +92,11 @@ export class ExchangeReceiver extends Operator {
   deliver(frame: Frame): void {
     this.frames.push(frame)
     this.activate()
+  }
+
+  /** Frames that arrived and were not taken yet. */
+  get waiting(): readonly Frame[] {
+    return this.frames
   }
 
   /** What the progress tracker says can still arrive. */

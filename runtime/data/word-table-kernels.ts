@@ -1,13 +1,26 @@
 /** The loops of a word table: generated for its widths, or interpreted. */
 import { canGenerate, kernel } from './kernel.ts'
-import type { WordTable } from './word-table.ts'
+
+/** What the loops read and write of a table; see `WordTable`. */
+export interface WordTableState {
+  arena: Int32Array
+  readonly capacity: number
+  count: number
+  index: Int32Array
+  mask: number
+  free: number
+  top: number
+  dying: Int32Array
+  dyingCount: number
+  overflow: boolean
+}
 
 export interface WordTableKernels {
   /** Ids of rows from .. n - 1, new ones for new rows; stops when the table is full. Returns the next row to do. */
-  insert(table: WordTable, from: number, n: number, out: Int32Array, at: number, columns: readonly Int32Array[]): number
+  insert(table: WordTableState, from: number, n: number, out: Int32Array, at: number, columns: readonly Int32Array[]): number
   /** As insert, and adds each row's difference to its count. */
   put(
-    table: WordTable,
+    table: WordTableState,
     from: number,
     n: number,
     differences: Int32Array,
@@ -15,7 +28,7 @@ export interface WordTableKernels {
     at: number,
     columns: readonly Int32Array[],
   ): number
-  find(table: WordTable, n: number, out: Int32Array, columns: readonly Int32Array[]): void
+  find(table: WordTableState, n: number, out: Int32Array, columns: readonly Int32Array[]): void
   /** The hash of the row whose words begin at arena[at]. */
   hashAt(arena: Int32Array, at: number): number
 }
@@ -100,7 +113,7 @@ function interpreted(widths: readonly number[], forced: number | null): WordTabl
   }
 
   /** The index slot of `row` with hash h, or of the gap where it belongs. */
-  function slotOf(table: WordTable, h: number): number {
+  function slotOf(table: WordTableState, h: number): number {
     const { arena, index, mask } = table
     let q = (h & mask) << 1
     for (; index[q + 1] !== 0; q = (q + 2) & (2 * mask + 1)) {
@@ -113,7 +126,7 @@ function interpreted(widths: readonly number[], forced: number | null): WordTabl
   }
 
   /** The id of `row`, its own slot taken if it is new, or -1 when the table is full. */
-  function claim(table: WordTable, count: number): number {
+  function claim(table: WordTableState, count: number): number {
     const h = hashAt(row, 0)
     const q = slotOf(table, h)
     const { arena, index } = table

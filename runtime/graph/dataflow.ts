@@ -6,12 +6,12 @@
  * feedback edge activates, runs in the next sweep.
  */
 
-import type { Exchanger } from '../channel/exchange.ts'
+import type { Exchanger } from '../channel/exchanger.ts'
 import type { ColumnType } from '../data/column-type.ts'
 import type { Dictionary } from '../data/dictionary.ts'
 import { invariant } from '../error.ts'
 import { KeyTable } from '../trace/key-table.ts'
-import type { Operator } from './operator.ts'
+import type { Schedulable } from './schedulable.ts'
 
 /** What runs at local quiescence: applies what was left pending, or moves progress. Returns whether it made work. */
 export interface Quiescent {
@@ -21,7 +21,7 @@ export interface Quiescent {
 export class Dataflow {
   readonly name: string
   readonly dictionary: Dictionary
-  readonly operators: Operator[] = []
+  readonly operators: Schedulable[] = []
   readonly keyTables: KeyTable[] = []
   /** The least time at which anything can happen in this dataflow. */
   readonly since: number
@@ -41,7 +41,7 @@ export class Dataflow {
     this.since = since
   }
 
-  add(operator: Operator): void {
+  add(operator: Schedulable): void {
     operator.id = this.operators.length
     this.operators.push(operator)
     if (operator.id >> 5 >= this.active.length) {
@@ -111,7 +111,7 @@ export class Dataflow {
           any = true
           from = bit + 1
           this.activations++
-          ;(operators[(word << 5) + bit] as Operator).step()
+          ;(operators[(word << 5) + bit] as Schedulable).step()
         }
       }
       if (!any) return true

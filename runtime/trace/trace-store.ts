@@ -71,7 +71,7 @@ export class TraceStore {
   write(rows: TraceRows, cut: number): void {
     invariant(cut > this.cut, `cut ${cut} of ${this.name} is not after ${this.cut}`)
     const merge = this.runs.length + 1 >= MAX_RUNS
-    const all = merge ? [...this.runs.flatMap((run) => run.fences.map((fence) => this.rowsOf(this.fetch(fence.key)))), rows] : [rows]
+    const all = merge ? [...this.runs.flatMap((run) => run.fences.map((fence) => this.rowsOf(this.readBlock(fence.key)))), rows] : [rows]
     const deletes = merge ? this.runs.flatMap((run) => run.fences.map((fence) => fence.key)) : []
     const puts: [string, Uint8Array][] = []
     const fences: Fence[] = []
@@ -90,7 +90,7 @@ export class TraceStore {
   /** All rows of the runs, those of the given virtual shards only; not summed. */
   *readAll(shards: (shard: number) => boolean): Generator<TraceRows> {
     for (const run of this.runs)
-      for (const fence of run.fences) yield this.selected(this.rowsOf(this.fetch(fence.key)), (hash) => shards(virtualShard(hash)))
+      for (const fence of run.fences) yield this.selected(this.rowsOf(this.readBlock(fence.key)), (hash) => shards(virtualShard(hash)))
   }
 
   /** The rows whose key has one of these hashes (and others with the same hashes); not summed. */
@@ -107,7 +107,7 @@ export class TraceStore {
           else high = middle
         }
         if (low < wanted.length && wanted[low] <= fence.lastHash)
-          found.push(this.selected(this.rowsOf(this.fetch(fence.key)), (hash) => hashes.has(hash)))
+          found.push(this.selected(this.rowsOf(this.readBlock(fence.key)), (hash) => hashes.has(hash)))
       }
     }
     return concatenated(found, this.widths)
@@ -134,7 +134,7 @@ export class TraceStore {
     this.nextRun = parsed.nextRun
   }
 
-  private fetch(key: string): BlockRows {
+  private readBlock(key: string): BlockRows {
     const [bytes] = this.store.read([key])
     if (bytes === null)
       throw new MillraceError('STORE', `block ${key} is missing`, 'The store was changed from outside; recover from an earlier checkpoint.')
