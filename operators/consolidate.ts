@@ -17,6 +17,7 @@ import type { Dictionary } from '../runtime/data/dictionary.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { type Stream, streamOf } from '../runtime/graph/stream.ts'
 import type { Builder } from './builder.ts'
+import { GeneralConsolidateOperator } from './general-consolidate.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 
 export function consolidate(input: PlanNode, origin = ''): PlanNode {
@@ -34,6 +35,10 @@ export function consolidate(input: PlanNode, origin = ''): PlanNode {
         source.rows,
         input.schema.names.map((_, i) => i),
       )
+      if (rows.region !== null) {
+        const operator = new GeneralConsolidateOperator(rows)
+        return { rows: streamOf(operator, input.schema, rows.region, rows.depth), errors: errorsOf([source]) }
+      }
       return { rows: streamOf(new ConsolidateOperator(rows), input.schema), errors: errorsOf([source]) }
     },
   }
@@ -69,7 +74,8 @@ export class ConsolidateOperator extends Operator {
   }
 
   private take(batch: Batch): void {
-    const open = (this.open ??= this.pool.take(batch.time, batch.n))
+    this.open ??= this.pool.take(batch.time, batch.n)
+    const { open } = this
     appendRows(batch, this.stream.picks, open)
     if (open.n > SUMMED_ROWS && open.n > 2 * this.summed) {
       consolidateBatch(open)

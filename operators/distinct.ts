@@ -13,6 +13,7 @@
 import { Schema } from '../runtime/data/schema.ts'
 import { streamOf } from '../runtime/graph/stream.ts'
 import type { Builder } from './builder.ts'
+import { buildGeneralThreshold } from './general-distinct.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 import { columnsAt } from './plan-columns.ts'
 import { pickColumnsOf } from './select.ts'
@@ -26,8 +27,8 @@ const keysOf = new WeakMap<PlanNode, Map<string, PlanNode>>()
 
 /** The different keys in some columns of a node; the same node for everybody who asks, so that its state is shared. */
 export function distinctKeys(input: PlanNode, columns: readonly number[]): PlanNode {
-  let nodes = keysOf.get(input)
-  if (nodes === undefined) keysOf.set(input, (nodes = new Map()))
+  const nodes = keysOf.get(input) ?? new Map<string, PlanNode>()
+  keysOf.set(input, nodes)
   const name = columns.join()
   let node = nodes.get(name)
   if (node === undefined) {
@@ -53,6 +54,7 @@ export function thresholdNode(kind: string, input: PlanNode, options: ThresholdO
         source.rows,
         input.schema.names.map((_, i) => i),
       )
+      if (rows.region !== null) return buildGeneralThreshold(rows, source, kind, options)
       const operator = new ThresholdOperator(rows, kind, options, origin)
       return { rows: streamOf(operator, input.schema), errors: errorsOf([source], operator.errors?.stream) }
     },

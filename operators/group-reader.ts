@@ -35,6 +35,13 @@ export class GroupReader {
     return group
   }
 
+  /** A changed row alone, by its value id, without the columns that only the key has; valid until the next call. */
+  load(value: number): Batch {
+    this.group.n = 0
+    this.add(value, 1)
+    return this.group
+  }
+
   private add(value: number, difference: number): void {
     const { group } = this
     const n = group.n
