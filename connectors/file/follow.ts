@@ -93,6 +93,16 @@ export class FileFollower {
     }
   }
 
+  /**
+   * For a file that nobody writes to any more: what is behind its last line feed, as a line; null if there is nothing. Call it
+   * after a `poll` that gave null with nothing `behind`.
+   */
+  finish(): LineBatch | null {
+    if (this.isClosed()) throw new MillraceError('CLOSED', `the follower of ${this.options.path} is closed`)
+    if (this.polling) throw new MillraceError('REENTRANT', 'finish() was called before the last poll() had resolved', 'Await each poll.')
+    return this.atEnd && this.file !== null ? this.file.finish(null) : null
+  }
+
   /** Whether the last poll stopped before the end of what is there. */
   get behind(): boolean {
     return !this.atEnd

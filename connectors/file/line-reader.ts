@@ -95,18 +95,21 @@ export class LineReader {
   }
 
   /**
-   * Takes what is behind the last line feed for a line; the batch, if there is one, ends where the next file begins.
-   * Call it when the last read gave nothing and came to the end.
+   * Takes what is behind the last line feed for a line; the batch, if there is one, ends where the next file begins, or
+   * at the end of this one if none follows. Call it when the last read gave nothing and came to the end.
    */
-  finish(next: LineReader): LineBatch | null {
+  finish(next: LineReader | null): LineBatch | null {
     const sink = this.sink()
     if (this.long !== null) this.addLongLine(this.long, this.offset, sink)
     else if (this.unfinished > 0) {
-      const bytes = this.buffer.subarray(this.unfinishedAt, this.unfinishedAt + this.unfinished)
-      addBytes(bytes, this.offset, this.line++, sink)
+      const end = this.unfinishedAt + this.unfinished
+      addBytes(this.buffer.subarray(this.unfinishedAt, end), this.offset, this.line++, sink)
+      this.offset += this.unfinished
+      this.tail.take(this.buffer, end)
+      this.unfinished = 0
     }
     const batch = this.batch(sink)
-    return batch === null ? null : { ...batch, end: next.position() }
+    return batch === null || next === null ? batch : { ...batch, end: next.position() }
   }
 
   /** Takes the position if the bytes before it are those that it was made behind. */
