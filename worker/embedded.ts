@@ -106,6 +106,12 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     return this.timeline.closed
   }
 
+  /** Whether something was written since the last commit. */
+  get hasWritten(): boolean {
+    const { inputs, rejected } = this.running()
+    return inputs.some((input) => input.pending) || rejected.some((input) => input.pending)
+  }
+
   /**
    * Makes everything that was written visible at one new time, and returns it.
    * @throws MillraceError REENTRANT inside a subscriber, CLOSED; and what a subscriber threw, the commit being complete
@@ -228,8 +234,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
   private tick(): void {
     const { engine } = this
     if (engine === null || engine.dataflow.isRunning || this.delivery.active) return
-    for (const operators of [engine.inputs, engine.rejected]) if (operators.some((input) => input.pending)) return
-    this.commit()
+    if (!this.hasWritten) this.commit()
   }
 
   private completeErrors(operators: readonly ErrorsOperator[], time: number, dataflow: Dataflow): void {
