@@ -15,6 +15,8 @@ export function millrace(forms: Forms): Engine {
   return {
     degrees: (stream, sink) => degrees(stream, sink, forms),
     join: (streams, sink) => join(streams, sink, forms),
+    reach: (stream, sink) => reach(stream, sink, forms),
+    topk: (stream, sink) => topk(stream, sink, forms),
     words: (stream, sink) => words(stream, sink, forms),
     wide: (streams, sink) => wide(streams, sink, forms),
   }
@@ -139,6 +141,61 @@ function join({ a, b }: TwoSided<PairStream>, sink: Sink, forms: Forms): Step {
   return (addFrom, addTo, removeFrom, removeTo) => {
     feedA(addFrom, addTo, removeFrom, removeTo)
     feedB(addFrom, addTo, removeFrom, removeTo)
+    app.commit()
+  }
+}
+
+function topk(stream: PairStream, sink: Sink, forms: Forms): Step {
+  const largest = job('topk', { pairs: table({ k: int32, v: int32 }) }, ({ pairs }) => ({
+    out: pairs
+      .groupBy('k')
+      .topK(3, (pair) => pair.v.desc())
+      .changelog(),
+  }))
+  const app = embed(largest, { clock })
+  const { out } = app.outputs
+  if (forms.output === 'columns') {
+    out.subscribeColumns(({ n, words: { k, v }, differences }) => {
+      for (let i = 0; i < n; i++) sink.emit(k[i], v[i], differences[i])
+    })
+  } else {
+    out.subscribe(({ changes }) => {
+      for (const { row, diff } of changes) sink.emit(row.k, row.v, diff)
+    })
+  }
+  const feed = feeder(app.inputs.pairs, { k: stream.k, v: stream.v }, (i) => ({ k: stream.k[i], v: stream.v[i] }), forms)
+  return (addFrom, addTo, removeFrom, removeTo) => {
+    feed(addFrom, addTo, removeFrom, removeTo)
+    app.commit()
+  }
+}
+
+function reach(stream: EdgeStream, sink: Sink, forms: Forms): Step {
+  const reachable = job('reach', { roots: table({ node: int32 }), edges: table({ src: int32, dst: int32 }) }, ({ roots, edges }) => ({
+    out: roots
+      .iterate((reached, enter) =>
+        enter(edges)
+          .join(reached, { src: 'node' }, (edge) => ({ node: edge.dst }))
+          .concat(enter(roots))
+          .distinct(),
+      )
+      .changelog(),
+  }))
+  const app = embed(reachable, { clock })
+  const { out } = app.outputs
+  if (forms.output === 'columns') {
+    out.subscribeColumns(({ n, words: { node }, differences }) => {
+      for (let i = 0; i < n; i++) sink.emit(node[i], 0, differences[i])
+    })
+  } else {
+    out.subscribe(({ changes }) => {
+      for (const { row, diff } of changes) sink.emit(row.node, 0, diff)
+    })
+  }
+  app.inputs.roots.insert({ node: 0 })
+  const feed = feeder(app.inputs.edges, { src: stream.src, dst: stream.dst }, (i) => ({ src: stream.src[i], dst: stream.dst[i] }), forms)
+  return (addFrom, addTo, removeFrom, removeTo) => {
+    feed(addFrom, addTo, removeFrom, removeTo)
     app.commit()
   }
 }

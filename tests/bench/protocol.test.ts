@@ -15,7 +15,9 @@ const OTHER_SEED = 42
 const small: readonly Pick<Case, 'workload' | 'args'>[] = [
   { workload: 'degrees', args: [200, 1000, 50, 40] },
   { workload: 'join', args: [200, 500, 50, 20] },
+  { workload: 'reach', args: [200, 400, 20, 20] },
   { workload: 'words', args: [100, 1000, 300, 10] },
+  { workload: 'topk', args: [50, 500, 100, 20] },
   { workload: 'wide', args: [200, 500, 50, 20] },
 ]
 

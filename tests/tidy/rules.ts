@@ -19,7 +19,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 export const productFolders = ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql', 'console']
 
 /** Where a reader, a tool or a process starts. A product file must be reachable from an entry of the product. */
-export const productEntries = [/^[^/]+\.ts$/, /^(worker|coordinator)\/main\.ts$/]
+export const productEntries = [
+  /^[^/]+\.ts$/,
+  /^(worker|coordinator)\/main\.ts$/,
+  // Several workers run under the seeded scheduler only, which nothing but the tests starts so far.
+  /^worker\/simulated-(group|cluster)\.ts$/,
+  /^runtime\/env\/(simulated|browser)-environment\.ts$/,
+]
 export const otherEntries = [/^tests\/.*\.test\.ts$/, /^bench\/main\.ts$/, /^examples\/[^/]+\/[^/]+\.ts$/]
 
 /** `node:` modules: only the Node half of the environment, so that the core runs in a browser. */
