@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The public package. */
 
 export { Collection, Grouped } from './operators/collection.ts'

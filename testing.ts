@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** `millrace/testing`: a job in a test, synchronous, with the clock in the test's hand. */
 import type { InputDefinitions } from './operators/input-definition.ts'
 import type { Job, OutputDefinitions } from './operators/job.ts'
