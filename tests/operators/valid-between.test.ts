@@ -108,7 +108,7 @@ describe('pending rows', () => {
     const pending = new PendingRows([1], 0)
     const out = new BatchPool([1]).take(0, 16)
     const due = [3, 2 ** 52, 7, 2 ** 33 + 1, 2 ** 33, 8, 2 ** 31, 2 ** 32]
-    due.forEach((time, i) => pending.add([Int32Array.of(i)], 0, 1, time))
+    for (const [i, time] of due.entries()) pending.add([Int32Array.of(i)], 0, 1, time)
     pending.flush()
     const order: number[] = []
     for (const time of [2, 3, 7, 100, 2 ** 31, 2 ** 32, 2 ** 33, 2 ** 52]) {
