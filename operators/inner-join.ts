@@ -111,7 +111,7 @@ function pickJoin(
       { node: right, columns: rightKeys },
     ],
     depth: sameDepth([left, right]),
-    appendOnly: left.appendOnly === true && right.appendOnly === true,
+    // Never appendOnly: pairs with a batch that a head holds too early are taken back within the same time.
     build: (builder: Builder): Built => {
       const sides = { left: builder.arrange(left, leftKeys), right: builder.arrange(right, rightKeys) }
       const columns = picks.map(({ side, column }) => joinColumn(sides[side], side, column))
