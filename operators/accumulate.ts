@@ -115,6 +115,10 @@ export class AccumulateOperator extends Operator implements KeyUser {
     this.advance(done)
   }
 
+  protected override keptTime(): number {
+    return this.touchedCount > 0 ? this.time : Number.POSITIVE_INFINITY
+  }
+
   private take(batch: Batch): void {
     const n = batch.n
     const ids = this.keys.map(this.encoder.encode(pickColumns(batch, this.keyPicks, this.keyScratch), n, this.dataflow.dictionary), n)

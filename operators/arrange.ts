@@ -81,6 +81,10 @@ export class ArrangeOperator extends Operator {
     this.advance(port.frontier)
   }
 
+  protected override keptTime(): number {
+    return this.trace.open?.time ?? Number.POSITIVE_INFINITY
+  }
+
   private take(batch: Batch): void {
     let open = this.trace.open
     if (open === null) {

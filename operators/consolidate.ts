@@ -73,6 +73,10 @@ export class ConsolidateOperator extends Operator {
     this.advance(port.frontier)
   }
 
+  protected override keptTime(): number {
+    return this.open?.time ?? Number.POSITIVE_INFINITY
+  }
+
   private take(batch: Batch): void {
     this.open ??= this.pool.take(batch.time, batch.n)
     const { open } = this

@@ -113,7 +113,7 @@ export class InputOperator extends Operator {
   }
 
   /** Sends the chunk at the current time; while the dataflow runs (a subscriber writes) it waits for the commit. */
-  protected flush(): void {
+  flush(): void {
     const { open, timeline } = this
     if (open === null || timeline === null || this.dataflow.isRunning) return
     this.open = null

@@ -76,6 +76,10 @@ export class ThresholdOperator extends Operator {
     this.advance(port.frontier)
   }
 
+  protected override keptTime(): number {
+    return this.touchedCount > 0 ? this.time : Number.POSITIVE_INFINITY
+  }
+
   private take(batch: Batch): void {
     const { n } = batch
     const { table } = this

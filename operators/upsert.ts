@@ -151,6 +151,10 @@ export class UpsertOperator extends Operator {
     this.advance(port.frontier)
   }
 
+  protected override keptTime(): number {
+    return this.winners?.time ?? Number.POSITIVE_INFINITY
+  }
+
   markKeys(live: Uint8Array): void {
     const { winners, winnerKeys } = this
     if (winners !== null) for (let i = 0; i < winners.n; i++) live[winnerKeys[i]] = 1

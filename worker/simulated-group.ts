@@ -40,7 +40,7 @@ export class SimulatedGroup {
 
   /** Messages on links and in inboxes, per receiver; for tests. */
   underWay(to: number): readonly PeerMessage[] {
-    return [...this.inboxes[to], ...this.links.flatMap((from) => from[to])]
+    return [...this.workers[to].waiting, ...this.inboxes[to], ...this.links.flatMap((from) => from[to])]
   }
 
   /** One action; false if nobody has anything to do. */

@@ -17,7 +17,7 @@ export class Worker {
   readonly index: number
   readonly shards: ShardTable
   readonly dictionary = new Dictionary()
-  private readonly dataflows: WorkerDataflow[] = []
+  readonly dataflows: WorkerDataflow[] = []
   private readonly outbox: Addressed[] = []
   /** Messages that arrived while a dataflow was still at work: it publishes before it takes more. */
   private readonly backlog: PeerMessage[] = []
@@ -55,6 +55,11 @@ export class Worker {
   /** Whether another step without messages and without new input would do nothing. */
   get idle(): boolean {
     return this.quiet && this.backlog.length === 0
+  }
+
+  /** Messages that arrived and were not taken yet. */
+  get waiting(): readonly PeerMessage[] {
+    return this.backlog
   }
 
   private take(message: PeerMessage): void {

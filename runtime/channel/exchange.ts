@@ -79,7 +79,7 @@ export class ExchangeReceiver extends Operator {
   private readonly pool: BatchPool
   private readonly interned: readonly boolean[]
   /** The frontier that the tracker has told. */
-  private reached = 0
+  private reached = this.frontier
 
   constructor(stream: Stream, exchanger: Exchanger) {
     super(stream.operator.dataflow, 'exchanged')

@@ -128,6 +128,11 @@ export abstract class Operator {
     this.dataflow.activate(this.id)
   }
 
+  /** At local quiescence: the least time of what this operator took from its queues and has not answered yet; Infinity if none. */
+  protected keptTime(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
   /**
    * At local quiescence: the least time at which this operator may still send on its own account, that is, other than in
    * answer to what arrives later; Infinity if none. Several workers track it as the capability held here.
@@ -135,7 +140,7 @@ export abstract class Operator {
   heldTime(): number {
     if (this.inputs.length === 0) return this.frontier
     const reached = this.inputFrontier()
-    let held = this.frontier < reached ? this.frontier : Number.POSITIVE_INFINITY
+    let held = this.frontier < reached ? this.frontier : this.keptTime()
     for (const port of this.inputs) {
       for (let i = 0; i < port.length; i++) {
         const time = (port.at(i) as Batch).time

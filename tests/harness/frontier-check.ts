@@ -1,0 +1,90 @@
+/**
+ * What frontiers outside loops may be, from the true state of all workers: every batch in a queue, every frame on a link, every
+ * time that an operator has kept. A frontier must never pass a time that can still appear, and at rest must not be behind.
+ */
+import { type ExchangeReceiver, ExchangeSender } from '../../runtime/channel/exchange.ts'
+import type { Dataflow } from '../../runtime/graph/dataflow.ts'
+import type { Schedulable } from '../../runtime/graph/schedulable.ts'
+import type { SimulatedGroup } from '../../worker/simulated-group.ts'
+
+const NEVER = Number.POSITIVE_INFINITY
+
+export class FrontierCheck {
+  private readonly group: SimulatedGroup
+  private readonly graphs: readonly Dataflow[]
+  /** By worker and operator: the least time that it kept when it last ran. */
+  private readonly kept: Float64Array[]
+  checks = 0
+
+  /** Call before anything happens. Watches the operators' steps from then on. */
+  constructor(group: SimulatedGroup, graphs: readonly Dataflow[]) {
+    this.group = group
+    this.graphs = graphs
+    this.kept = graphs.map((graph) => {
+      const kept = new Float64Array(graph.operators.length).fill(NEVER)
+      for (const operator of graph.operators) this.watch(operator, kept)
+      return kept
+    })
+  }
+
+  private watch(operator: Schedulable, kept: Float64Array): void {
+    const step = operator.step
+    operator.step = () => {
+      step.call(operator)
+      kept[operator.id] = operator.inputs.length > 0 && operator.frontier < operator.inputFrontier() ? operator.frontier : NEVER
+    }
+  }
+
+  /** @throws Error naming the operator whose frontier is wrong */
+  run(atRest: boolean): void {
+    this.checks++
+    const { graphs } = this
+    const size = graphs[0].operators.length
+    /** The least time that can still appear at the output of each operator on any worker, and what is on its way to a receiver. */
+    const possible = graphs.map((graph, worker) =>
+      Float64Array.from(graph.operators, (operator, id) => {
+        let least = operator.inputs.length === 0 && !isReceiver(operator) ? operator.frontier : this.kept[worker][id]
+        for (const port of operator.inputs) for (let i = 0; i < port.length; i++) least = Math.min(least, port.at(i)?.time ?? NEVER)
+        if (isReceiver(operator)) for (const frame of operator.waiting) least = Math.min(least, frame.time)
+        return least
+      }),
+    )
+    graphs.forEach((_, to) => {
+      for (const message of this.group.underWay(to))
+        if (message.kind === 'frame') possible[to][message.target] = Math.min(possible[to][message.target], message.time)
+    })
+    // Operators are in topological order, so one pass over all carries the minima down.
+    const target = new Float64Array(size).fill(NEVER)
+    for (let id = 0; id < size; id++) {
+      graphs.forEach((graph, worker) => {
+        const operator = graph.operators[id]
+        if (isReceiver(operator)) {
+          const sent = target[id]
+          for (let w = 0; w < graphs.length; w++) target[id] = Math.min(target[id], possible[w][id])
+          possible[worker][id] = Math.min(possible[worker][id], sent)
+        }
+        for (const port of operator.readers)
+          possible[worker][port.operator.id] = Math.min(possible[worker][port.operator.id], possible[worker][id])
+        if (operator instanceof ExchangeSender) target[operator.target] = Math.min(target[operator.target], possible[worker][id])
+      })
+    }
+    graphs.forEach((graph, worker) => {
+      for (const operator of graph.operators) {
+        const ideal = isReceiver(operator) ? target[operator.id] : possible[worker][operator.id]
+        const told = isReceiver(operator)
+          ? Math.max(operator.frontier, this.group.workers[worker].dataflows[0].frontierAt(operator.id))
+          : operator.frontier
+        const name = `${operator.name}#${operator.id} on worker ${worker} of ${graphs.length}`
+        // What can appear at a receiver on this worker can appear on any: rows may go anywhere.
+        if (told > Math.min(ideal, isReceiver(operator) ? NEVER : possible[worker][operator.id]))
+          throw new Error(`the frontier of ${name} is ${told}, and ${ideal} can still appear`)
+        if (atRest && told < ideal) throw new Error(`at rest the frontier of ${name} is ${told}, behind ${ideal}`)
+        if (atRest && operator.frontier < ideal) throw new Error(`at rest ${name} stands at ${operator.frontier}, behind ${ideal}`)
+      }
+    })
+  }
+}
+
+function isReceiver(operator: Schedulable): operator is Schedulable & ExchangeReceiver {
+  return operator.name === 'exchanged'
+}

@@ -1,0 +1,55 @@
+/** Scenarios that once failed, made smaller. */
+import type { Scenario } from './scenario.ts'
+
+const calm = { forceHash: false, interpret: false, collect: false }
+const commit = { actions: 0, step: 1, faults: [] }
+
+export const regressions: readonly { readonly title: string; readonly scenario: Scenario }[] = [
+  {
+    title: 'a receiver knows from the start that the first time of all may arrive',
+    scenario: {
+      ...calm,
+      inputs: [{ kind: 'stream', types: [8, 7, 10] }],
+      operators: [{ family: 'consolidate', args: [0] }],
+      outputs: [1],
+      commits: [{ ...commit, changes: [{ input: 0, values: [0, 0, 0], diff: 1 }] }],
+      workers: 2,
+      seed: 1016453971,
+    },
+  },
+  {
+    title: 'what an operator has taken and not answered is held, although its frontier is where its input stands',
+    scenario: {
+      ...calm,
+      inputs: [
+        { kind: 'table', types: [3, 0, 2] },
+        { kind: 'table', types: [7, 2, 3] },
+      ],
+      operators: [{ family: 'threshold', args: [0, 847] }],
+      outputs: [2],
+      commits: [{ ...commit, changes: [{ input: 0, values: [0, 0, 0], diff: 1 }] }],
+      workers: 2,
+      seed: 411048300,
+    },
+  },
+  {
+    title: 'a join of append-only collections takes pairs back within a time, so it is not append-only itself',
+    scenario: {
+      ...calm,
+      inputs: [
+        { kind: 'stream', types: [2, 1] },
+        { kind: 'table', types: [10, 3] },
+      ],
+      operators: [
+        { family: 'flatMap', args: [0, 607] },
+        { family: 'join', args: [2, 425] },
+        { family: 'concat', args: [0, 307] },
+        { family: 'aggregate', args: [4, 0, 681, 0, 0, 0, 462] },
+      ],
+      outputs: [5],
+      commits: [{ ...commit, changes: [{ input: 0, values: [0, 0], diff: 1 }] }],
+      workers: 1,
+      seed: 670571693,
+    },
+  },
+]

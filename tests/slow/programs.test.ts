@@ -1,0 +1,17 @@
+/** As the fast test of random programs, from new seeds each time; the message of a failure names the seed. */
+import { expect, test } from 'vitest'
+import { generate } from '../harness/generate.ts'
+import { problemOf, smallest } from '../harness/sim.ts'
+
+/** How long to go on. */
+const MILLISECONDS = 60_000
+
+test('random programs, a minute of them', () => {
+  const first = Date.now() % 1_000_000_000
+  const end = Date.now() + MILLISECONDS
+  for (let seed = first; Date.now() < end; seed++) {
+    const scenario = generate(seed)
+    const problem = problemOf(scenario)
+    if (problem !== null) expect.fail(`seed ${seed}: ${problem}\n${JSON.stringify(smallest(scenario, problem))}`)
+  }
+})
