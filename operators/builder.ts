@@ -10,9 +10,11 @@ import { commonKeyType } from '../runtime/data/key-encoding.ts'
 import { typeName } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
+import { Region } from '../runtime/graph/region.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
 import type { KeyTable } from '../runtime/trace/key-table.ts'
 import { ArrangeOperator } from './arrange.ts'
+import { GeneralArrangeOperator } from './general-arrange.ts'
 import type { Built, Lookup, PlanNode } from './plan.ts'
 
 /** The lookups of one group: one key table, one set of key types. */
@@ -27,7 +29,9 @@ export class Builder {
   private readonly groups = new Map<string, { parent: string; group: KeyGroup }>()
   private readonly nodeIds = new Map<PlanNode, number>()
   private readonly arrangements = new Map<string, ArrangeOperator>()
+  private readonly generalArrangements = new Map<string, GeneralArrangeOperator>()
   private readonly exchanges = new Map<string, Stream>()
+  private readonly regions = new Map<object, Region>()
 
   constructor(dataflow: Dataflow, outputs: readonly PlanNode[]) {
     this.dataflow = dataflow
@@ -58,6 +62,30 @@ export class Builder {
     return arrangement
   }
 
+  /** The arrangement, inside a loop, of a node's rows by some columns; the same one for everybody who asks for the same. */
+  generalArrange(node: PlanNode, columns: readonly number[]): GeneralArrangeOperator {
+    const { rows } = this.of(node)
+    const group = this.groupOf({ node, columns })
+    const name = `${rows.operator.id}|${rows.picks.join()}|${columns.join()}`
+    let arrangement = this.generalArrangements.get(name)
+    if (arrangement === undefined) {
+      group.table ??= this.dataflow.keyTable(group.types)
+      arrangement = new GeneralArrangeOperator(this.exchange(rows, columns), columns, group.types, group.table)
+      this.generalArrangements.set(name, arrangement)
+    }
+    return arrangement
+  }
+
+  /** The region of an outermost loop, by what identifies the loop in the plan. */
+  regionOf(loop: object): Region {
+    let region = this.regions.get(loop)
+    if (region === undefined) {
+      region = new Region(this.dataflow)
+      this.regions.set(loop, region)
+    }
+    return region
+  }
+
   /**
    * The stream with each row on the worker that the content of its key columns chooses; with no key columns, all on one
    * worker. The stream itself where there is one worker.
@@ -71,6 +99,7 @@ export class Builder {
       const sender = new ExchangeSender(stream, columns, exchanger)
       const receiver = new ExchangeReceiver(stream, exchanger)
       sender.target = receiver.id
+      stream.region?.addFollower(sender, receiver)
       exchanged = { ...stream, operator: receiver, picks: stream.picks.map((_, i) => i) }
       this.exchanges.set(name, exchanged)
     }

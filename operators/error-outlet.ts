@@ -25,6 +25,7 @@ export class ErrorOutlet {
     this.kind = kind
     this.origin = origin
     this.stream = streamOf(this.outlet, errorSchema, like.region, like.depth)
+    like.region?.addFollower(like.operator, this.outlet)
   }
 
   /** An error at a time outside loops. */

@@ -14,13 +14,16 @@
  *   const nodes = generalDistinct(stream)   // every node once
  */
 import { type Batch, BatchPool, grown, powerOfTwo } from '../runtime/data/batch.ts'
+import { KeyEncoder } from '../runtime/data/key-encoding.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { PendingTimes, type WaitingList } from '../runtime/graph/pending-times.ts'
 import type { Region, RegionState } from '../runtime/graph/region.ts'
-import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
+import { pickColumns, type Stream, streamOf } from '../runtime/graph/stream.ts'
 import type { KeyTable, KeyUser } from '../runtime/trace/key-table.ts'
 import { COUNTS_CLASS_SHIFT, COUNTS_LENGTH_MASK, COUNTS_STRIDE_SHIFT, TimeCounts } from '../runtime/trace/time-counts.ts'
 import { InterestingTimes } from './interesting-times.ts'
+import type { Built } from './plan.ts'
+import type { ThresholdOptions } from './threshold-operator.ts'
 
 /** From the multiplicity of a row in the input to that in the output. */
 export type Threshold = (count: number) => number
@@ -29,11 +32,20 @@ export function distinctThreshold(count: number): number {
   return count > 0 ? 1 : 0
 }
 
+export interface GeneralDistinctOptions {
+  /** Without it every row of positive multiplicity once. */
+  readonly threshold?: Threshold
+  /** Rows count as equal if they are one key (-0 and 0), and come out as the key; else only identical rows do. */
+  readonly asKeys?: boolean
+  readonly name?: string
+}
+
 export class GeneralDistinctOperator extends Operator implements KeyUser, RegionState {
   readonly region: Region
   private readonly port: Port
   private readonly picks: readonly number[]
   private readonly threshold: Threshold
+  private readonly encoder: KeyEncoder | null
   private readonly keys: KeyTable
   private readonly counts: TimeCounts
   private readonly pending: PendingTimes
@@ -49,12 +61,14 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
   private readonly planned: number[] = []
   private plannedCount = 0
 
-  constructor(input: Stream, threshold: Threshold = distinctThreshold, name = 'distinct') {
-    super(input.operator.dataflow, name)
+  constructor(input: Stream, options: GeneralDistinctOptions = {}) {
+    super(input.operator.dataflow, options.name ?? 'distinct')
+    const { types } = input.schema
     this.region = input.region as Region
     this.picks = input.picks
-    this.threshold = threshold
-    this.keys = this.dataflow.keyTable(input.schema.types)
+    this.threshold = options.threshold ?? distinctThreshold
+    this.encoder = options.asKeys === true ? new KeyEncoder(types, types) : null
+    this.keys = this.dataflow.keyTable(types)
     this.keys.users.push(this)
     this.counts = new TimeCounts(this.keys.capacity)
     this.pool = new BatchPool(input.schema.widths)
@@ -79,7 +93,8 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
   private take(batch: Batch): void {
     const { n, times, differences } = batch
     const { counts, pending } = this
-    const ids = this.keys.map(pickColumns(batch, this.picks, this.columns), n)
+    const columns = pickColumns(batch, this.picks, this.columns)
+    const ids = this.keys.map(this.encoder === null ? columns : this.encoder.encode(columns, n, this.dataflow.dictionary), n)
     if (counts.capacity < this.keys.capacity) counts.grow(this.keys.capacity)
     const { records } = counts
     for (let i = 0; i < n; i++) {
@@ -193,4 +208,13 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
       live[key] = 1
     })
   }
+}
+
+/** What `distinct` and `threshold` build for rows of a loop. */
+export function buildGeneralThreshold(rows: Stream, source: Built, kind: string, options: ThresholdOptions): Built {
+  const { asKeys = false, fn } = options
+  // Rows that are not there are never asked about.
+  const threshold: Threshold = fn === undefined ? distinctThreshold : (count) => (count === 0 ? 0 : fn(count))
+  const operator = new GeneralDistinctOperator(rows, { threshold, asKeys, name: kind })
+  return { rows: streamOf(operator, rows.schema, rows.region, rows.depth), errors: source.errors }
 }

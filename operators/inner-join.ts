@@ -6,6 +6,8 @@ import type { ArrangeOperator } from './arrange.ts'
 import type { Builder } from './builder.ts'
 import type { HasNode } from './expression/compile.ts'
 import { columnNode, type ExpressionNode } from './expression/node.ts'
+import type { GeneralArrangeOperator } from './general-arrange.ts'
+import { GeneralJoinOperator } from './general-join.ts'
 import { JoinOperator } from './join.ts'
 import type { JoinColumn } from './join-kernel.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
@@ -113,16 +115,23 @@ function pickJoin(
     depth: sameDepth([left, right]),
     // Never appendOnly: pairs with a batch that a head holds too early are taken back within the same time.
     build: (builder: Builder): Built => {
+      const errors = errorsOf([builder.of(left), builder.of(right)])
+      const { region, depth } = builder.of(left).rows
+      if (region !== null) {
+        const sides = { left: builder.generalArrange(left, leftKeys), right: builder.generalArrange(right, rightKeys) }
+        const columns = picks.map(({ side, column }) => joinColumn(sides[side], side, column))
+        return { rows: streamOf(new GeneralJoinOperator(sides.left, sides.right, schema, columns), schema, region, depth), errors }
+      }
       const sides = { left: builder.arrange(left, leftKeys), right: builder.arrange(right, rightKeys) }
       const columns = picks.map(({ side, column }) => joinColumn(sides[side], side, column))
       const operator = new JoinOperator(sides.left, sides.right, schema, columns)
-      return { rows: streamOf(operator, schema), errors: errorsOf([builder.of(left), builder.of(right)]) }
+      return { rows: streamOf(operator, schema), errors }
     },
   }
 }
 
 /** Where the words of a column are in an arrangement. */
-function joinColumn(arrangement: ArrangeOperator, side: 'left' | 'right', column: number): JoinColumn {
+function joinColumn(arrangement: ArrangeOperator | GeneralArrangeOperator, side: 'left' | 'right', column: number): JoinColumn {
   const { valueColumns, keyColumns, keyTypes, input } = arrangement
   const { width, nullable, kind } = input.schema.types[column]
   const value = valueColumns.indexOf(column)

@@ -1,7 +1,7 @@
 /** Names of columns in a plan to positions and schemas, with errors that help. */
 import type { ColumnType } from '../runtime/data/column-type.ts'
 import { type Columns, Schema } from '../runtime/data/schema.ts'
-import { invariant, MillraceError } from '../runtime/error.ts'
+import { MillraceError } from '../runtime/error.ts'
 import { unknownColumn } from './expression/proxy-row.ts'
 import type { PlanNode } from './plan.ts'
 
@@ -54,7 +54,10 @@ export function sameSchema(nodes: readonly PlanNode[]): Schema {
 /** The depth of all nodes. */
 export function sameDepth(nodes: readonly PlanNode[]): number {
   const depth = (nodes[0] as PlanNode).depth
-  for (const node of nodes) invariant(node.depth === depth, 'collections inside and outside a loop meet without enter or leave')
+  for (const node of nodes) {
+    if (node.depth === depth) continue
+    throw new MillraceError('CONFIG', 'collections inside and outside a loop meet', 'Bring those from outside in with enter(collection).')
+  }
   return depth
 }
 
