@@ -1,13 +1,70 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The public package. */
 
-export { Collection, Grouped } from './operators/collection.ts'
-export { avg, count, countDistinct, max, min, sum } from './operators/expression/aggregate.ts'
+export { type Bound, Collection, type EnterLoop, Grouped, type InspectedChange } from './operators/collection.ts'
+export { type Collections, iterateAll, reachability } from './operators/collection-loops.ts'
+export {
+  Aggregate,
+  type AggregatedColumns,
+  type Aggregates,
+  aggregate,
+  avg,
+  count,
+  countDistinct,
+  type GroupRow,
+  max,
+  min,
+  sum,
+} from './operators/expression/aggregate.ts'
+export { Expression } from './operators/expression/expression.ts'
 export { days, greatest, hours, least, literal, minutes, seconds, when } from './operators/expression/functions.ts'
-export { stream, table } from './operators/input-definition.ts'
-export { job } from './operators/job.ts'
+export { OrderBy } from './operators/expression/order-by.ts'
+export type { RowExpressions } from './operators/expression/proxy-row.ts'
+export type { SelectedColumns, Selection } from './operators/expression/selection.ts'
+export { IndexedOutput } from './operators/indexed-output.ts'
+export {
+  type InputDefinition,
+  type InputDefinitions,
+  type InputRow,
+  KeyedTableDefinition,
+  StreamDefinition,
+  stream,
+  TableDefinition,
+  table,
+} from './operators/input-definition.ts'
+export type { IterateOptions } from './operators/iterate.ts'
+export { type InputCollections, Job, job, type OutputDefinition, type OutputDefinitions } from './operators/job.ts'
 export type { ColumnChanges, RowChange, RowChanges, Unsubscribe } from './operators/output.ts'
 export { Changelog } from './operators/output-definition.ts'
-export { array, bool, bytes, decimal, float64, int32, int64, json, nullable, text, timestamp } from './runtime/data/column-type.ts'
-export { MillraceError } from './runtime/error.ts'
-export { type App, embed, type Time } from './worker/embedded.ts'
+export type { TopOptions } from './operators/top-k.ts'
+export {
+  array,
+  bool,
+  bytes,
+  type ColumnType,
+  decimal,
+  float64,
+  int32,
+  int64,
+  json,
+  type Kind,
+  nullable,
+  text,
+  timestamp,
+} from './runtime/data/column-type.ts'
+export type { Columns, RowOf } from './runtime/data/schema.ts'
+export { type ErrorCode, MillraceError } from './runtime/error.ts'
+export { type App, type AppHold, type EmbedOptions, embed, type Time } from './worker/embedded.ts'
+export type { KeyUpdate } from './worker/embedded-follow.ts'
+export type { ColumnValues, InputsOf, KeyedInput, Rejected, StreamInput, TableInput } from './worker/embedded-inputs.ts'
+export type {
+  ChangesOutput,
+  CountedRow,
+  ErrorRow,
+  KeyedOutput,
+  OutputsOf,
+  ReadOptions,
+  RowsOutput,
+  ScanOptions,
+  SubscribeOptions,
+} from './worker/embedded-outputs.ts'

@@ -41,41 +41,57 @@ export type Joined<C extends Columns, D extends Columns, K> = {
   readonly [N in keyof C | Exclude<keyof D, TheirKeys<K>>]: N extends keyof C ? C[N] : N extends keyof D ? D[N] : never
 }
 
+type OrNull<T> = T extends ColumnType<infer V, infer K> ? ColumnType<V | null, K> : never
+
+/** The columns of a side whose rows may be missing. */
+export type NullableColumns<C extends Columns> = { readonly [N in keyof C]: OrNull<C[N]> }
+
+/** Their column that a column of mine must equal. */
+type TheirsOf<K, N> = K extends string | readonly string[] ? N : N extends keyof K ? K[N] : never
+
+type Nulls<T> = T extends ColumnType<infer V> ? Extract<V, null> : never
+
+/** A key column of mine, or theirs where mine is missing. */
+type EitherKey<A, B> =
+  A extends ColumnType<infer V, infer K>
+    ? B extends ColumnType<unknown, infer L>
+      ? ColumnType<('int64' extends K | L ? bigint : Exclude<V, null>) | Nulls<B>, 'int64' extends K | L ? 'int64' : K>
+      : never
+    : never
+
+type WithTheirKeys<C extends Columns, D extends Columns, K> = {
+  readonly [N in keyof C]: N extends MyKeys<K> ? EitherKey<C[N], D[TheirsOf<K, N> & keyof D]> : OrNull<C[N]>
+}
+
+export type LeftJoined<C extends Columns, D extends Columns, K> = Joined<C, NullableColumns<D>, K>
+export type RightJoined<C extends Columns, D extends Columns, K> = Joined<WithTheirKeys<C, D, K>, D, K>
+export type OuterJoined<C extends Columns, D extends Columns, K> = Joined<WithTheirKeys<C, NullableColumns<D>, K>, NullableColumns<D>, K>
+
 /** Keys as they arrive at run time. */
 export type AnyJoinKeys = string | readonly string[] | Readonly<Record<string, string | undefined>>
 
 /**
- * Positions of the key columns in both schemas.
+ * The pairs of columns that must be equal.
  * @throws MillraceError UNKNOWN_COLUMN, COLUMN_TYPE for types that cannot be compared, CONFIG for no key
  */
-export function keyPositions(
-  left: PlanNode,
-  leftName: string,
-  right: PlanNode,
-  rightName: string,
-  keys: AnyJoinKeys,
-): { left: number[]; right: number[] } {
-  const pairs: (readonly [string, string])[] = []
+export function keyPairs(left: PlanNode, leftName: string, right: PlanNode, rightName: string, keys: AnyJoinKeys): [string, string][] {
+  const pairs: [string, string][] = []
   if (typeof keys === 'string') pairs.push([keys, keys])
   else if (Array.isArray(keys)) for (const name of keys as readonly string[]) pairs.push([name, name])
   else for (const [mine, theirs] of Object.entries(keys)) if (theirs !== undefined) pairs.push([mine, theirs])
   if (pairs.length === 0) throw new MillraceError('CONFIG', 'A join needs a key.', "Write the name of a column: .join(other, 'id').")
-  const positions = { left: [] as number[], right: [] as number[] }
   for (const [mine, theirs] of pairs) {
     const a = left.schema.indexOf(mine)
     const b = right.schema.indexOf(theirs)
     if (a < 0) throw unknownColumn(left.schema, leftName, mine)
     if (b < 0) throw unknownColumn(right.schema, rightName, theirs)
     const types = [left.schema.types[a], right.schema.types[b]] as const
-    if (commonKeyType(...types) === null) {
-      throw new MillraceError(
-        'COLUMN_TYPE',
-        `${JSON.stringify(mine)} is ${typeName(types[0])} in ${leftName}, and ${JSON.stringify(theirs)} is ${typeName(types[1])} in ${rightName}: they are never equal.`,
-        'Convert one of them with .select() first.',
-      )
-    }
-    positions.left.push(a)
-    positions.right.push(b)
+    if (commonKeyType(...types) !== null) continue
+    throw new MillraceError(
+      'COLUMN_TYPE',
+      `${JSON.stringify(mine)} is ${typeName(types[0])} in ${leftName}, and ${JSON.stringify(theirs)} is ${typeName(types[1])} in ${rightName}: they are never equal.`,
+      'Convert one of them with .select() first.',
+    )
   }
-  return positions
+  return pairs
 }
