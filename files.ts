@@ -11,7 +11,7 @@ import { MillraceError } from './runtime/error.ts'
 import type { App } from './worker/embedded.ts'
 
 export type { FollowEvent, FollowEventKind } from './connectors/file/follow-event.ts'
-export type { FileFormat, FileSource, FileSourceOptions } from './connectors/file/source.ts'
+export { type FileFormat, type FileSource, type FileSourceOptions, formatOf } from './connectors/file/source.ts'
 export type { Pump } from './connectors/pump.ts'
 
 /** A file for each input that has one: its path, or its path with options. */

@@ -25,6 +25,7 @@ const HELP = `Writes accounts.jsonl and frauds.jsonl live, for the fraud feature
   --rotate-every B    rotate a file at B bytes (default 0: never)
   --truncate-every B  empty a file in place at B bytes, after half a second of quiet for readers (default 0: never)
   --duration S        stop after S seconds (default: run until stopped)
+  --with-parent       stop when the process that started this one is gone
 `
 
 /** Between two writes, milliseconds. */
@@ -40,6 +41,7 @@ interface Settings extends FraudLogOptions {
   readonly truncateEvery: number
   /** Seconds. */
   readonly duration: number
+  readonly withParent: boolean
 }
 
 function settings(args: string[]): Settings {
@@ -60,6 +62,7 @@ function settings(args: string[]): Settings {
       'rotate-every': text,
       'truncate-every': text,
       duration: text,
+      'with-parent': { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
@@ -67,7 +70,12 @@ function settings(args: string[]): Settings {
     process.stdout.write(HELP)
     process.exit(0)
   }
-  const number = (name: keyof typeof values, fallback: number, minimum: number, maximum = Number.MAX_SAFE_INTEGER): number => {
+  const number = (
+    name: Exclude<keyof typeof values, 'help' | 'with-parent'>,
+    fallback: number,
+    minimum: number,
+    maximum = Number.MAX_SAFE_INTEGER,
+  ): number => {
     const given = values[name] === undefined ? fallback : Number(values[name])
     if (!(given >= minimum && given <= maximum)) throw new Error(`--${name} takes a number from ${minimum} to ${maximum}`)
     return given
@@ -91,6 +99,7 @@ function settings(args: string[]): Settings {
     rotateEvery: number('rotate-every', 0, 0),
     truncateEvery: number('truncate-every', 0, 0),
     duration: values.duration === undefined ? Number.POSITIVE_INFINITY : number('duration', 0, 0),
+    withParent: values['with-parent'] === true,
   }
 }
 
@@ -136,7 +145,9 @@ async function generate(options: Settings, stopped: () => boolean): Promise<Reco
 async function main(): Promise<void> {
   let stop = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => (stop = true))
-  const written = await generate(settings(process.argv.slice(2)), () => stop)
+  const options = settings(process.argv.slice(2))
+  const parent = process.ppid
+  const written = await generate(options, () => stop || (options.withParent && process.ppid !== parent))
   process.stderr.write(`wrote ${written.accounts} lines of accounts and ${written.frauds} of frauds\n`)
 }
 
