@@ -135,6 +135,8 @@ export class Region implements Quiescent {
   private tracking(): RegionTracker {
     if (this.tracker !== null) return this.tracker
     this.tracker = new RegionTracker(this.describe(), this.times)
+    // Until then every time would count as complete.
+    this.tracker.propagate()
     return this.tracker
   }
 
