@@ -114,6 +114,12 @@ describe('filter', () => {
       (input) => filter(input, rowOf(input).cents.gt(1n)),
       (input) => filtered(input, (r) => r['cents'] !== null && (r['cents'] as bigint) > 1n),
     )
+    const twice = (input: PlanNode) => {
+      const first = filter(input, rowOf(input).cents.gt(1n))
+      return filter(first, rowOf(first).id.ge(0))
+    }
+    const positive = (r: Row) => r['cents'] !== null && (r['cents'] as bigint) > 1n && (r['id'] as number) >= 0
+    check([orders], twice, (input) => filtered(input, positive))
     const both = (input: PlanNode) => {
       const first = filter(input, rowOf(input).cents.gt(1n))
       return filter(first, when(rowOf(first).id.gt(2), rowOf(first).cents.lt(4n), rowOf(first).cents.isNotNull()))
@@ -162,9 +168,10 @@ describe('user functions', () => {
   it.each([true, false])(
     'what they throw, and rows that do not fit, are errors of their rows (development mode: %s)',
     (checkDeterminism) => {
-      const fn = (r: Row) => {
+      const fn = function* (r: Row) {
+        yield { n: 7 }
         if (r['id'] === 1) throw new RangeError('one is too small')
-        return r['id'] === 2 ? [{ n: 1 }, { n: 0.5 }] : [{ n: r['id'] as number }, { n: 7 }]
+        yield { n: r['id'] === 2 ? 0.5 : (r['id'] as number) }
       }
       const good = (r: Row) => r['id'] !== 1 && r['id'] !== 2
       check(

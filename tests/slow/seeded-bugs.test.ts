@@ -1,12 +1,24 @@
 /** Every seeded bug is caught; `tests/seeded-bugs/runner/seeded-bug.ts` says how to add one. */
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import * as aggregates from '../seeded-bugs/aggregates.ts'
+import * as groups from '../seeded-bugs/groups.ts'
+import * as joins from '../seeded-bugs/joins.ts'
 import * as progress from '../seeded-bugs/progress.ts'
 import { runSeededBug } from '../seeded-bugs/runner/run-seeded-bug.ts'
 import { type SeededBug, seed } from '../seeded-bugs/runner/seeded-bug.ts'
+import * as stateless from '../seeded-bugs/stateless.ts'
+import * as temporal from '../seeded-bugs/temporal.ts'
+import * as thresholds from '../seeded-bugs/thresholds.ts'
 
 const families: Readonly<Record<string, readonly SeededBug[]>> = {
+  aggregates: aggregates.bugs,
+  groups: groups.bugs,
+  joins: joins.bugs,
   progress: progress.bugs,
+  stateless: stateless.bugs,
+  temporal: temporal.bugs,
+  thresholds: thresholds.bugs,
 }
 
 for (const [family, bugs] of Object.entries(families))
