@@ -28,8 +28,8 @@ export class Builder {
   private readonly built = new Map<PlanNode, Built>()
   private readonly groups = new Map<string, { parent: string; group: KeyGroup }>()
   private readonly nodeIds = new Map<PlanNode, number>()
-  private readonly arrangements = new Map<string, ArrangeOperator>()
-  private readonly generalArrangements = new Map<string, GeneralArrangeOperator>()
+  private readonly arrangements = new Map<string, ArrangeOperator[]>()
+  private readonly generalArrangements = new Map<string, GeneralArrangeOperator[]>()
   private readonly exchanges = new Map<string, Stream>()
   private readonly regions = new Map<object, Region>()
 
@@ -50,29 +50,41 @@ export class Builder {
 
   /** The arrangement of a node's rows by some columns; the same one for everybody who asks for the same. */
   arrange(node: PlanNode, columns: readonly number[]): ArrangeOperator {
-    const { rows } = this.of(node)
-    const group = this.groupOf({ node, columns })
-    const name = `${rows.operator.id}|${rows.picks.join()}|${columns.join()}`
-    let arrangement = this.arrangements.get(name)
-    if (arrangement === undefined) {
-      group.table ??= this.dataflow.keyTable(group.types)
-      arrangement = new ArrangeOperator(this.exchange(rows, columns), columns, group.types, group.table)
-      this.arrangements.set(name, arrangement)
-    }
-    return arrangement
+    return this.shared(node, columns, this.arrangements, (rows, types, table) => new ArrangeOperator(rows, columns, types, table))
   }
 
   /** The arrangement, inside a loop, of a node's rows by some columns; the same one for everybody who asks for the same. */
   generalArrange(node: PlanNode, columns: readonly number[]): GeneralArrangeOperator {
+    return this.shared(
+      node,
+      columns,
+      this.generalArrangements,
+      (rows, types, table) => new GeneralArrangeOperator(rows, columns, types, table),
+    )
+  }
+
+  /**
+   * Two nodes may show the same stream, and yet be looked up in different groups: they share an arrangement unless their
+   * groups already have tables of their own.
+   */
+  private shared<A extends { readonly keys: KeyTable; readonly keyTypes: readonly ColumnType[] }>(
+    node: PlanNode,
+    columns: readonly number[],
+    made: Map<string, A[]>,
+    make: (rows: Stream, types: readonly ColumnType[], table: KeyTable) => A,
+  ): A {
     const { rows } = this.of(node)
     const group = this.groupOf({ node, columns })
-    const name = `${rows.operator.id}|${rows.picks.join()}|${columns.join()}`
-    let arrangement = this.generalArrangements.get(name)
-    if (arrangement === undefined) {
-      group.table ??= this.dataflow.keyTable(group.types)
-      arrangement = new GeneralArrangeOperator(this.exchange(rows, columns), columns, group.types, group.table)
-      this.generalArrangements.set(name, arrangement)
+    const name = `${rows.operator.id}|${rows.picks.join()}|${columns.join()}|${group.types.map(typeName).join()}`
+    const candidates = made.get(name) ?? []
+    const found = candidates.find(({ keys }) => group.table === null || group.table === keys)
+    if (found !== undefined) {
+      group.table = found.keys
+      return found
     }
+    group.table ??= this.dataflow.keyTable(group.types)
+    const arrangement = make(this.exchange(rows, columns), group.types, group.table)
+    made.set(name, [...candidates, arrangement])
     return arrangement
   }
 
