@@ -46,6 +46,17 @@ export class PendingRows {
     return this.table.count
   }
 
+  /** Nothing is due before this, which is later than the last time taken out; Infinity if nothing waits. */
+  get notBefore(): number {
+    if (this.table.count === 0) return Number.POSITIVE_INFINITY
+    let bucket = 0
+    while (bucket < BUCKETS && this.lengths[bucket] === 0) bucket++
+    if (bucket === 0 || bucket === BUCKETS) return this.base + 1
+    // All in this bucket agree with the base above its bit, have the bit, and may have any below it.
+    const bit = 2 ** (bucket - 1)
+    return (Math.floor(this.base / bit) + 1) * bit
+  }
+
   get bytes(): number {
     return this.table.bytes + 4 * this.counts.length + this.listed.length + 4 * this.lists.reduce((sum, list) => sum + list.length, 0)
   }

@@ -157,6 +157,11 @@ export class ValidBetweenOperator extends Operator {
     this.send(out)
   }
 
+  /** What waits may come out at its time without any input on this worker. */
+  protected override keptTime(): number {
+    return this.pending.notBefore
+  }
+
   override markDictionary(dictionary: Dictionary): void {
     this.pending.markDictionary(dictionary, this.interned)
   }

@@ -113,7 +113,9 @@ describe('pending rows', () => {
     const order: number[] = []
     for (const time of [2, 3, 7, 100, 2 ** 31, 2 ** 32, 2 ** 33, 2 ** 52]) {
       out.n = 0
+      expect(pending.notBefore).toBeLessThanOrEqual(Math.min(...due.filter((_, i) => !order.includes(i))))
       expect(pending.take(time, out, 100)).toBe(true)
+      expect(pending.notBefore).toBeGreaterThan(time)
       order.push(...out.columns[0].subarray(0, out.n))
     }
     expect(order).toEqual([0, 2, 5, 6, 7, 4, 3, 1])
