@@ -17,6 +17,7 @@ import { Schema } from '../runtime/data/schema.ts'
 import { streamOf } from '../runtime/graph/stream.ts'
 import { AccumulateOperator } from './accumulate.ts'
 import { type Accumulator, RowCount } from './accumulator.ts'
+import { AggregateRule } from './aggregate-rule.ts'
 import type { ArrangeOperator } from './arrange.ts'
 import type { Builder } from './builder.ts'
 import { CONSTANT_KEY, withConstantKey, withoutConstantKey } from './constant-key.ts'
@@ -25,7 +26,8 @@ import { DistinctAccumulator } from './distinct-accumulator.ts'
 import type { AggregateSpec } from './expression/aggregate.ts'
 import { columnNode, type ExpressionNode } from './expression/node.ts'
 import { ExtremeAccumulator } from './extreme-accumulator.ts'
-import { GroupReader } from './group-reader.ts'
+import { GeneralReduceOperator } from './general-reduce.ts'
+import { GroupReader, type Groups } from './group-reader.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 import { columnsAt, joinedColumns, positionsOf } from './plan-columns.ts'
 import { pickColumnsOf, select } from './select.ts'
@@ -60,6 +62,15 @@ export function aggregate(
     ...(groups === null ? {} : { lookups: [{ node: groups.node, columns: keyPositions }] }),
     build: (builder: Builder): Built => {
       const source = builder.of(node)
+      if (source.rows.region !== null) {
+        const { dictionary } = builder.dataflow
+        const all = node.schema.names.map((_, i) => i)
+        const make = (whole: Groups) => specs.map((spec, i) => accumulatorOf(spec, names[i], inputs[i], all, builder, () => whole, false))
+        const rule = new AggregateRule(dictionary, make, schema.widths.slice(keyColumns.length))
+        const operator = new GeneralReduceOperator(builder.generalArrange(node, keyPositions), 'aggregate', schema, rule, origin)
+        const { region, depth } = source.rows
+        return { rows: streamOf(operator, schema, region, depth), errors: errorsOf([source], operator.errors?.stream) }
+      }
       const arrangement = groups === null ? null : builder.arrange(groups.node, keyPositions)
       const rows = builder.exchange(source.rows, keyPositions)
       const keyTable = arrangement === null ? builder.dataflow.keyTable(keyPositions.map((i) => node.schema.types[i])) : arrangement.keys
@@ -70,7 +81,7 @@ export function aggregate(
           inputs[i] as number[],
           groups?.columns ?? [],
           builder,
-          arrangement,
+          () => new GroupReader(arrangement as ArrangeOperator),
           node.appendOnly === true,
         ),
       )
@@ -121,7 +132,7 @@ function accumulatorOf(
   inputs: readonly number[],
   columns: readonly number[],
   builder: Builder,
-  arrangement: ArrangeOperator | null,
+  groupsOfRows: () => Groups,
   appendOnly: boolean,
 ): Accumulator {
   const { dictionary } = builder.dataflow
@@ -139,12 +150,11 @@ function accumulatorOf(
     case 'countDistinct':
       return new DistinctAccumulator(column, type, dictionary)
     case 'user': {
-      const groups = new GroupReader(arrangement as ArrangeOperator)
       const within = inputs.map((input) => columns.indexOf(input))
-      return new UserAccumulator(spec, within, groups, dictionary, checksDeterminism(builder.dataflow))
+      return new UserAccumulator(spec, within, groupsOfRows(), dictionary, checksDeterminism(builder.dataflow))
     }
     default: {
-      const groups = appendOnly ? null : new GroupReader(arrangement as ArrangeOperator)
+      const groups = appendOnly ? null : groupsOfRows()
       return new ExtremeAccumulator(column, type, spec.op === 'max' ? 1 : -1, groups, columns.indexOf(column), dictionary)
     }
   }

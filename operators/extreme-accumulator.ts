@@ -11,7 +11,7 @@ import { type Comparator, comparatorOf } from '../runtime/data/order.ts'
 import { isNullAt, writeValue } from '../runtime/data/value-codec.ts'
 import { invariant } from '../runtime/error.ts'
 import type { Accumulator } from './accumulator.ts'
-import type { GroupReader } from './group-reader.ts'
+import type { Groups } from './group-reader.ts'
 
 /** The key has an extreme. */
 const PRESENT = 1
@@ -31,7 +31,7 @@ export class ExtremeAccumulator implements Accumulator {
   private readonly sign: 1 | -1
   private readonly width: number
   private readonly compare: Comparator
-  private readonly groups: GroupReader | null
+  private readonly groups: Groups | null
   private readonly groupColumn: number
   private readonly dictionary: Dictionary
   private words = new Int32Array(0)
@@ -39,7 +39,7 @@ export class ExtremeAccumulator implements Accumulator {
   private readonly none: Int32Array
 
   /** `groups` reads whole groups, which have the values in column `groupColumn`; null: append-only. */
-  constructor(column: number, type: ColumnType, sign: 1 | -1, groups: GroupReader | null, groupColumn: number, dictionary: Dictionary) {
+  constructor(column: number, type: ColumnType, sign: 1 | -1, groups: Groups | null, groupColumn: number, dictionary: Dictionary) {
     this.column = column
     this.groupColumn = groupColumn
     this.type = type

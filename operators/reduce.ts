@@ -21,6 +21,7 @@ import type { Builder } from './builder.ts'
 import { CONSTANT_KEY, withConstantKey, withoutConstantKey } from './constant-key.ts'
 import { checksDeterminism, NOT_DETERMINISTIC } from './determinism.ts'
 import { thrownText } from './error-outlet.ts'
+import { GeneralReduceOperator } from './general-reduce.ts'
 import { GroupOperator } from './group-operator.ts'
 import type { GroupRule } from './group-rule.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
@@ -48,8 +49,14 @@ export function reduce(input: PlanNode, keyColumns: readonly string[], columns: 
     build: (builder: Builder): Built => {
       const { dataflow } = builder
       const rule = new UserRule(input.schema, positions, new Schema(columns), fn, dataflow.dictionary, checksDeterminism(dataflow))
+      const source = builder.of(input)
+      const { region, depth } = source.rows
+      if (region !== null) {
+        const operator = new GeneralReduceOperator(builder.generalArrange(input, positions), 'reduce', schema, rule, origin)
+        return { rows: streamOf(operator, schema, region, depth), errors: errorsOf([source], operator.errors?.stream) }
+      }
       const operator = new GroupOperator(builder.arrange(input, positions), 'reduce', schema, rule, origin)
-      return { rows: streamOf(operator, schema), errors: errorsOf([builder.of(input)], operator.errors?.stream) }
+      return { rows: streamOf(operator, schema), errors: errorsOf([source], operator.errors?.stream) }
     },
   }
 }

@@ -19,6 +19,8 @@ import type { Builder } from './builder.ts'
 import { CONSTANT_KEY, withConstantKey, withoutConstantKey } from './constant-key.ts'
 import { columnNode } from './expression/node.ts'
 import type { OrderBy } from './expression/order-by.ts'
+import { GeneralArrangeOperator } from './general-arrange.ts'
+import { GeneralReduceOperator } from './general-reduce.ts'
 import { GroupOperator } from './group-operator.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 import { positionsOf } from './plan-columns.ts'
@@ -67,26 +69,26 @@ export function topK(
     depth: input.depth,
     lookups: [{ node, columns: keys }],
     build: (builder: Builder): Built => {
-      const errors = errorsOf([builder.of(node)])
-      const arrangement = builder.arrange(node, keys)
+      const source = builder.of(node)
+      const { region, depth } = source.rows
+      const errors = errorsOf([source])
+      const arrangement = region === null ? builder.arrange(node, keys) : builder.generalArrange(node, keys)
       // The operators put the key's columns first; a key that does not give its column back is among the values.
       const values = arrangement.valueColumns.filter((column) => column < input.schema.names.length)
       const onlyKeys = keys.filter((column) => !values.includes(column))
       const shown = [...keys, ...values]
       const schema = new Schema(Object.fromEntries(shown.map((column, i) => [`${i}`, node.schema.types[column]])))
-      const operator = isWords(node.schema, keys, values, tops, k, offset, ties)
-        ? new TopWordsOperator(arrangement, schema, k, tops[0].descending)
-        : new GroupOperator(
-            arrangement,
-            'topK',
-            schema,
-            new TopRule(node.schema, keys, values, k, tops, { offset, ties }, builder.dataflow.dictionary),
-            origin,
-          )
+      const rule = () => new TopRule(node.schema, keys, values, k, tops, { offset, ties }, builder.dataflow.dictionary)
+      const operator =
+        arrangement instanceof GeneralArrangeOperator
+          ? new GeneralReduceOperator(arrangement, 'topK', schema, rule(), origin)
+          : isWords(node.schema, keys, values, tops, k, offset, ties)
+            ? new TopWordsOperator(arrangement, schema, k, tops[0].descending)
+            : new GroupOperator(arrangement, 'topK', schema, rule(), origin)
       const back = input.schema.names.map((_, column) =>
         onlyKeys.includes(column) ? keys.indexOf(column) : keys.length + values.indexOf(column),
       )
-      return { rows: pick(streamOf(operator, schema), input.schema, back), errors }
+      return { rows: pick(streamOf(operator, schema, region, depth), input.schema, back), errors }
     },
   }
 }

@@ -7,7 +7,7 @@ import type { Accumulator } from './accumulator.ts'
 import { NOT_DETERMINISTIC } from './determinism.ts'
 import { thrownText } from './error-outlet.ts'
 import type { AggregateSpec, GroupRow } from './expression/aggregate.ts'
-import type { GroupReader } from './group-reader.ts'
+import type { Groups } from './group-reader.ts'
 
 export class UserAccumulator implements Accumulator {
   readonly kind = 'user'
@@ -17,7 +17,7 @@ export class UserAccumulator implements Accumulator {
   private readonly compute: NonNullable<AggregateSpec['compute']>
   private readonly inputs: readonly number[]
   private readonly inputTypes: readonly ColumnType[]
-  private readonly groups: GroupReader
+  private readonly groups: Groups
   private readonly dictionary: Dictionary
   private readonly twice: boolean
   private words = new Int32Array(0)
@@ -26,7 +26,7 @@ export class UserAccumulator implements Accumulator {
   private readonly second: Int32Array
 
   /** `inputs` are columns of the groups' rows. */
-  constructor(spec: AggregateSpec, inputs: readonly number[], groups: GroupReader, dictionary: Dictionary, twice: boolean) {
+  constructor(spec: AggregateSpec, inputs: readonly number[], groups: Groups, dictionary: Dictionary, twice: boolean) {
     this.type = spec.type
     this.compute = spec.compute as NonNullable<AggregateSpec['compute']>
     this.inputs = inputs

@@ -39,6 +39,16 @@ export class GeneralTrace implements KeyUser, RegionState {
     if (this.segments.capacity < this.keys.capacity) this.segments.grow(this.keys.capacity)
   }
 
+  /** Calls `visit` with each value of a key and its multiplicity as of a time, the sum over all times up to it. */
+  readKey(key: number, time: number, visit: (value: number, difference: number) => void): void {
+    const { times } = this.region
+    const sums = new Map<number, number>()
+    this.segments.forEach(key, (value, other, difference) => {
+      if (times.lessEqual(other, time)) sums.set(value, (sums.get(value) ?? 0) + difference)
+    })
+    for (const [value, sum] of sums) if (sum !== 0) visit(value, sum)
+  }
+
   compact(outer: number): void {
     this.segments.compact(outer, this.region.times)
     if (this.rows !== null && this.rows.count >= this.sweepAt) this.sweepRows(this.rows)

@@ -33,3 +33,13 @@ export function reachable(roots: Iterable<number>, edges: Iterable<Edge>): Set<n
 export function strongEdges(edges: readonly Edge[]): Edge[] {
   return edges.filter(({ src, dst }) => reachable([dst], edges).has(src))
 }
+
+/** The least node of each node's component, by node. */
+export function components(edges: readonly Edge[]): Map<number, number> {
+  const both = edges.flatMap(({ src, dst }) => [
+    { src, dst },
+    { src: dst, dst: src },
+  ])
+  const ends = new Set(both.map(({ src }) => src))
+  return new Map([...ends].map((node) => [node, Math.min(...reachable([node], both))]))
+}

@@ -9,45 +9,15 @@ import { map } from '../../operators/map.ts'
 import { negate } from '../../operators/negate.ts'
 import type { PlanNode } from '../../operators/plan.ts'
 import { reachability } from '../../operators/reachability.ts'
-import { int32 } from '../../runtime/data/column-type.ts'
 import { forceGeneration } from '../../runtime/data/kernel.ts'
 import { WordTable } from '../../runtime/data/word-table.ts'
 import { KeyTable } from '../../runtime/trace/key-table.ts'
 import { follow } from '../oracle/check.ts'
-import type { InputChange } from '../oracle/generators.ts'
 import { type Multiset, multiset, plain } from '../oracle/multiset.ts'
 import { type Edge, reachable, strongEdges } from './graphs.ts'
+import { commits, edgeColumns, edgesOf, NODES, nodeColumns, nodesOf } from './inputs.ts'
 
-const edgeColumns = { src: int32, dst: int32 }
-const nodeColumns = { node: int32 }
-const NODES = 7
-
-const edgeOf = (set: Multiset) => [...set.values()].filter(({ count }) => count > 0).map(({ row }) => row as unknown as Edge)
-const nodesOf = (set: Multiset) => [...set.values()].filter(({ count }) => count > 0).map(({ row }) => row['node'] as number)
 const asRows = (nodes: Iterable<number>) => multiset([...nodes].map((node) => ({ row: { node }, diff: 1 })))
-
-/** Commits of random insertions and removals; a removal takes back what is there. */
-function commits(kinds: readonly ('edge' | 'node')[], nodes = NODES): fc.Arbitrary<InputChange[][]> {
-  const change = fc.record({
-    input: fc.nat(kinds.length - 1),
-    src: fc.nat(nodes - 1),
-    dst: fc.nat(nodes - 1),
-    remove: fc.boolean(),
-    pick: fc.nat(1000),
-  })
-  return fc.array(fc.array(change, { maxLength: 6 }), { minLength: 1, maxLength: 8 }).map((lists) => {
-    const present: Record<string, unknown>[][] = kinds.map(() => [])
-    return lists.map((list) =>
-      list.map(({ input, src, dst, remove, pick }) => {
-        const there = present[input] as Record<string, unknown>[]
-        if (remove && there.length > 0) return { input, row: there.splice(pick % there.length, 1)[0] as never, diff: -1 }
-        const row = kinds[input] === 'edge' ? { src, dst } : { node: src }
-        there.push(row)
-        return { input, row: row as never, diff: 1 }
-      }),
-    )
-  })
-}
 
 function column(node: PlanNode, name: string, side?: 1) {
   const made = columnNode(name, node.schema.types[node.schema.indexOf(name)] as never)
@@ -80,7 +50,7 @@ afterEach(() => {
 })
 
 const reachPlan = (edges: PlanNode, roots: PlanNode) => reachability(roots, edges, ['src'], ['dst'])
-const reachDefinition = (edges: Multiset, roots: Multiset) => asRows(reachable(nodesOf(roots), edgeOf(edges)))
+const reachDefinition = (edges: Multiset, roots: Multiset) => asRows(reachable(nodesOf(roots), edgesOf(edges)))
 
 describe('reachability', () => {
   it('equals a search from the roots after every commit', () => {
@@ -125,7 +95,7 @@ describe('nested loops', () => {
     checkEach(
       ['edge'],
       (edges) => distinct(strong(distinct(edges))),
-      (edges) => multiset(strongEdges(edgeOf(edges)).map((row) => ({ row: { ...row }, diff: 1 }))),
+      (edges) => multiset(strongEdges(edgesOf(edges)).map((row) => ({ row: { ...row }, diff: 1 }))),
       60,
       5,
     )
@@ -146,7 +116,7 @@ describe('nested loops', () => {
             enterX(a),
           ),
         ),
-      (a, b, c, roots) => asRows(reachable(nodesOf(roots), [...edgeOf(a), ...edgeOf(b), ...edgeOf(c)])),
+      (a, b, c, roots) => asRows(reachable(nodesOf(roots), [...edgesOf(a), ...edgesOf(b), ...edgesOf(c)])),
       80,
     )
   })
@@ -165,7 +135,7 @@ describe('several variables', () => {
         })).odd
       },
       (edges, roots) => {
-        const doubled = edgeOf(edges).flatMap(({ src, dst }) => [
+        const doubled = edgesOf(edges).flatMap(({ src, dst }) => [
           { src: 2 * src, dst: 2 * dst + 1 },
           { src: 2 * src + 1, dst: 2 * dst },
         ])
