@@ -22,15 +22,19 @@ import { MillraceError } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
 import type { KeyTable, KeyUser } from '../runtime/trace/key-table.ts'
+import type { StateCell } from '../runtime/trace/state-cell.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
+import type { TraceRows } from '../runtime/trace/trace-store.ts'
 import type { Accumulator } from './accumulator.ts'
 import type { ArrangeOperator } from './arrange.ts'
 import { ErrorOutlet, rowText } from './error-outlet.ts'
 import { KeyWriter } from './key-writer.ts'
 
-export class AccumulateOperator extends Operator implements KeyUser {
+export class AccumulateOperator extends Operator implements KeyUser, StateCell {
   /** Where groups without a result are reported; null if every group has one. */
   readonly errors: ErrorOutlet | null
+  /** null: of the aggregates, only counts of rows can be stored so far. */
+  readonly cellTypes: StateCell['cellTypes']
   private readonly port: Port
   private readonly groupsPort: Port | null
   private readonly hold: Hold | null
@@ -84,6 +88,7 @@ export class AccumulateOperator extends Operator implements KeyUser {
     this.capacity = keys.capacity
     this.rows = new Int32Array(2 * this.capacity)
     for (const accumulator of accumulators) accumulator.grow(this.capacity)
+    this.cellTypes = accumulators.every(({ kind }) => kind === 'rows') ? { keys: keyTypes, values: [] } : null
     this.countOnly = accumulators.length === 1 && accumulators[0]?.kind === 'rows'
     keys.users.push(this)
     this.errors = accumulators.some((accumulator) => accumulator.canFail)
@@ -113,6 +118,20 @@ export class AccumulateOperator extends Operator implements KeyUser {
     this.hold?.downgrade(Math.max(this.hold.time, done - 1))
     this.errors?.advance(done)
     this.advance(done)
+  }
+
+  saveCell(): TraceRows {
+    const ids: number[] = []
+    for (let key = 0; key < this.capacity; key++) if (this.rows[2 * key] !== 0) ids.push(key)
+    const columns = (this.cellTypes?.keys ?? []).map((type) => new Int32Array(type.width * ids.length))
+    this.keys.writeKeys(Int32Array.from(ids), ids.length, columns, 0)
+    return { rows: ids.length, columns, differences: Int32Array.from(ids, (id) => this.rows[2 * id]), depth: 0, times: new Int32Array(0) }
+  }
+
+  loadCell({ columns, rows, differences }: TraceRows): void {
+    const ids = this.keys.map(columns, rows)
+    if (this.capacity < this.keys.capacity) this.grow(this.keys.capacity)
+    for (let i = 0; i < rows; i++) this.rows[2 * ids[i]] += differences[i]
   }
 
   protected override keptTime(): number {

@@ -66,6 +66,11 @@ export class ArrangeOperator extends Operator {
     this.port = this.listen(input.operator)
   }
 
+  /** The columns of the trace, as a checkpoint stores them. */
+  get traceTypes(): { readonly keys: readonly ColumnType[]; readonly values: readonly ColumnType[] } {
+    return { keys: this.keyTypes, values: this.valueColumns.map((column) => this.input.schema.types[column] as ColumnType) }
+  }
+
   step(): void {
     const port = this.port
     for (let batch = port.peek(); batch !== null; batch = port.peek()) {

@@ -15,6 +15,7 @@ import { WordTable } from '../runtime/data/word-table.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { internedWords, type KeyUser } from '../runtime/trace/key-table.ts'
 import { Segments } from '../runtime/trace/segments.ts'
+import type { DerivedState } from '../runtime/trace/state-cell.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
 import type { ArrangeOperator } from './arrange.ts'
 import { ErrorOutlet, rowText } from './error-outlet.ts'
@@ -25,7 +26,7 @@ import { KeyWriter } from './key-writer.ts'
 /** Rows read in one step, unless one group alone has more. */
 const ROWS_PER_STEP = 1 << 15
 
-export class GroupOperator extends Operator implements KeyUser {
+export class GroupOperator extends Operator implements KeyUser, DerivedState {
   readonly errors: ErrorOutlet | null
   /** Groups computed so far. */
   computed = 0
@@ -56,6 +57,8 @@ export class GroupOperator extends Operator implements KeyUser {
   private touchedCount = 0
   private next = 0
   private current: Batch | null = null
+  /** While state is computed that others have been told of before. */
+  private rebuilding = false
 
   /** The schema has the arrangement's key columns first, then the rule's. */
   constructor(arrangement: ArrangeOperator, kind: string, schema: Schema, rule: GroupRule, origin: string) {
@@ -225,6 +228,7 @@ export class GroupOperator extends Operator implements KeyUser {
     this.keyWriter.write(Int32Array.of(key), 1, scratch.columns, 0)
     const group = rowText(this.keyCodec.readRow(scratch, 0, dictionary))
     scratch.release()
+    if (this.rebuilding) return
     if (was !== 0) this.errors?.add(group, dictionary.get(was), -1, time)
     if (is !== 0) this.errors?.add(group, dictionary.get(is), 1, time)
   }
@@ -247,7 +251,25 @@ export class GroupOperator extends Operator implements KeyUser {
     for (let i = 0; i < n; i++) out.differences[i] = changes.differences[i]
     out.n = n
     rows?.reap()
-    this.send(out)
+    if (this.rebuilding) out.release()
+    else this.send(out)
+  }
+
+  /** Remembers what every key shows as of `time`. */
+  rebuild(time: number): void {
+    const { trace, keys } = this.arrangement
+    trace.fit()
+    this.grow(keys.capacity)
+    const all: number[] = []
+    for (let key = 0; key < trace.segments.capacity; key++) if (trace.segments.records[key << 2] !== 0) all.push(key)
+    this.touched = Int32Array.from(all)
+    this.touchedCount = all.length
+    this.next = 0
+    const batch = this.differencePool.take(time, 0)
+    this.rebuilding = true
+    while (this.next < this.touchedCount) this.slice(batch)
+    this.rebuilding = false
+    batch.release()
   }
 
   markKeys(live: Uint8Array): void {

@@ -15,6 +15,8 @@ import { MillraceError } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
 import { internedWords } from '../runtime/trace/key-table.ts'
+import type { StateCell } from '../runtime/trace/state-cell.ts'
+import type { TraceRows } from '../runtime/trace/trace-store.ts'
 import { checksDeterminism, NOT_DETERMINISTIC } from './determinism.ts'
 import { ErrorOutlet, rowText, thrownText } from './error-outlet.ts'
 
@@ -25,8 +27,9 @@ export interface ThresholdOptions {
   readonly fn?: (multiplicity: number) => number
 }
 
-export class ThresholdOperator extends Operator {
+export class ThresholdOperator extends Operator implements StateCell {
   readonly errors: ErrorOutlet | null
+  readonly cellTypes: NonNullable<StateCell['cellTypes']>
   private readonly port: Port
   private readonly picks: readonly number[]
   private readonly encoder: KeyEncoder | null
@@ -50,6 +53,7 @@ export class ThresholdOperator extends Operator {
     super(input.operator.dataflow, kind)
     const { types, widths } = input.schema
     this.picks = input.picks
+    this.cellTypes = { keys: types, values: [] }
     this.encoder = options.asKeys === true ? new KeyEncoder(types as ColumnType[], types as ColumnType[]) : null
     this.table = new WordTable(widths)
     this.interned = internedWords(types)
@@ -74,6 +78,22 @@ export class ThresholdOperator extends Operator {
     if (this.touchedCount > 0 && port.frontier > this.time) this.emit()
     this.errors?.advance(port.frontier)
     this.advance(port.frontier)
+  }
+
+  saveCell(): TraceRows {
+    const { table, state, cellTypes } = this
+    const ids: number[] = []
+    table.forEachLive((id) => ids.push(id))
+    const columns = cellTypes.keys.map((type) => new Int32Array(type.width * ids.length))
+    copyRows(table, Int32Array.from(ids), ids.length, { columns, widths: cellTypes.keys.map((type) => type.width) })
+    return { rows: ids.length, columns, differences: Int32Array.from(ids, (id) => state[2 * id]), depth: 0, times: new Int32Array(0) }
+  }
+
+  loadCell({ columns, rows, differences }: TraceRows): void {
+    const ids = new Int32Array(rows)
+    this.table.lookupOrInsert(columns, rows, ids)
+    if (this.state.length < 2 * this.table.capacity) this.state = grown(this.state, 2 * this.table.capacity)
+    for (let i = 0; i < rows; i++) this.state[2 * ids[i]] += differences[i]
   }
 
   protected override keptTime(): number {
@@ -179,7 +199,7 @@ function touchRows(
 }
 
 /** Writes the rows of ids from a word table to the first rows of a batch. */
-export function copyRows(table: WordTable, ids: Int32Array, n: number, out: Batch): void {
+export function copyRows(table: WordTable, ids: Int32Array, n: number, out: Pick<Batch, 'columns' | 'widths'>): void {
   const { arena, stride } = table
   let word = table.offset
   for (let c = 0; c < out.columns.length; c++) {

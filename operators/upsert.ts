@@ -138,6 +138,12 @@ export class UpsertOperator extends Operator {
     this.port = this.listen(commands.operator)
   }
 
+  /** The columns of the trace, as a checkpoint stores them. */
+  get traceTypes(): { readonly keys: readonly ColumnType[]; readonly values: readonly ColumnType[] } {
+    const { types } = this.schema
+    return { keys: this.keyColumns.map((column) => types[column]), values: this.valueColumns.map((column) => types[column]) }
+  }
+
   step(): void {
     const { port } = this
     for (let batch = port.peek(); batch !== null; batch = port.peek()) {
@@ -198,6 +204,7 @@ export class UpsertOperator extends Operator {
     this.winners = null
     trace.compact()
     trace.ensure(Number.POSITIVE_INFINITY)
+    trace.touch(winnerKeys, n)
     const out = this.pool.take(time, 2 * n)
     const change = this.changes.take(time, 2 * n)
     const changed = change.columns[0]

@@ -16,6 +16,8 @@ import { ShardTable } from '../runtime/channel/shard-table.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Dataflow } from '../runtime/graph/dataflow.ts'
 import { Timeline } from '../runtime/time/timeline.ts'
+import type { BlockStore } from '../runtime/trace/block-store.ts'
+import { DataflowCheckpoint } from './dataflow-checkpoint.ts'
 import { SimulatedGroup } from './simulated-group.ts'
 import { SimulatedOutput } from './simulated-output.ts'
 import { Worker } from './worker.ts'
@@ -26,10 +28,10 @@ export interface SimulatedClusterOptions {
   readonly below: (bound: number) => number
   /** The time as of which the state stands that `prepare` brings back; nothing happens at or before it. */
   readonly since?: number
-  readonly generation?: number
-  /** Called with each worker's dataflow before its operators are built, and after. */
-  readonly before?: (graph: Dataflow, worker: number) => void
-  readonly after?: (graph: Dataflow, worker: number) => void
+  /** Where cuts are stored; without it there are none. */
+  readonly blocks?: BlockStore
+  /** The cluster whose last cut this one goes on from, as of `since`. */
+  readonly from?: SimulatedCluster
 }
 
 /** What waits to be done to one input of one worker. */
@@ -50,6 +52,10 @@ export class SimulatedCluster {
   readonly outputs: ReadonlyMap<string, SimulatedOutput>
   /** Errors of all outputs: each error stream of the dataflow once. */
   readonly errors: SimulatedOutput
+  readonly generation: number
+  /** Nothing happens at or before it. */
+  readonly since: number
+  private readonly checkpoints: DataflowCheckpoint[] = []
   private readonly below: (bound: number) => number
   private readonly timeline: Timeline
   private readonly feeds = new Map<string, Feed[]>()
@@ -58,8 +64,11 @@ export class SimulatedCluster {
   private readonly route = new Map<string, number>()
 
   constructor(job: Job<InputDefinitions, OutputDefinitions>, options: SimulatedClusterOptions) {
-    const { workers, below, since = 0, generation = 1 } = options
+    const { workers, below, since = 0 } = options
+    const generation = options.from === undefined ? 1 : options.from.generation + 1
     this.below = below
+    this.generation = generation
+    this.since = since
     this.clock = since
     this.timeline = new Timeline(() => this.clock, since)
     const shards = ShardTable.even(generation, workers)
@@ -70,9 +79,11 @@ export class SimulatedCluster {
     this.graphs = members.map((worker) => {
       const graph = new Dataflow(job.name, worker.dictionary, since + 1)
       worker.add(graph, () => {
-        options.before?.(graph, worker.index)
         this.install(job, graph, worker.index)
-        options.after?.(graph, worker.index)
+        if (options.blocks !== undefined) this.checkpoints.push(new DataflowCheckpoint(graph, options.blocks, this.prefix(worker.index)))
+        const prefixes = options.from?.prefixes
+        if (prefixes !== undefined)
+          this.checkpoints[worker.index].restore(prefixes, (shard) => shards.owners[shard] === worker.index, since)
       })
       return graph
     })
@@ -106,9 +117,13 @@ export class SimulatedCluster {
     this.enqueue(feed, () => (row === null ? operator.deleteKey(key, Object.keys(key), dictionary) : operator.upsertRows([row])))
   }
 
-  /** Mints a time (`at`, if given, else the next) for all that was fed since the last; each input seals it when its turn comes. */
-  commit(at = this.clock + 1): number {
-    this.clock = at
+  /** Sets the clock, from which the next time is minted, before anything is fed for it. */
+  setClock(microseconds: number): void {
+    this.clock = microseconds
+  }
+
+  /** Ends the time of all that was fed since the last commit; each input seals it when its turn comes. */
+  commit(): number {
     const time = this.timeline.close()
     for (const feeds of this.feeds.values())
       for (const feed of feeds) {
@@ -139,6 +154,28 @@ export class SimulatedCluster {
     while (this.act());
     if (this.complete !== this.time && this.time > 0)
       throw new MillraceError('INVARIANT', `at rest, outputs are complete up to ${this.complete}, not ${this.time}`)
+  }
+
+  /** Comes to rest, and stores everything as of the last minted time. Returns that time. */
+  cut(): number {
+    this.settle()
+    for (const checkpoint of this.checkpoints) checkpoint.cut(this.time)
+    return this.time
+  }
+
+  /** Drops chosen keys from the memory of all workers; returns how many. */
+  evict(choose: (key: number) => boolean): number {
+    let count = 0
+    for (const checkpoint of this.checkpoints) count += checkpoint.evict(choose)
+    return count
+  }
+
+  private prefix(worker: number): string {
+    return `${this.generation}/${worker}`
+  }
+
+  private get prefixes(): string[] {
+    return this.graphs.map((_, worker) => this.prefix(worker))
   }
 
   private feed(feed: Feed): void {

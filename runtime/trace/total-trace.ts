@@ -252,6 +252,9 @@ export class TotalTrace implements KeyUser {
   markKeys(live: Uint8Array): void {
     const { records, capacity } = this.segments
     for (let key = 0; key < capacity; key++) if (records[key << 2] !== 0) live[key] = 1
+    // An evicted key has its content in the store, and is found there by what the key table has for its id.
+    const evicted = this.backing?.evicted
+    if (evicted !== undefined) for (let key = 0; key < evicted.length; key++) if (evicted[key] !== 0) live[key] = 1
     for (const batches of this.batchLists()) {
       for (const batch of batches) {
         const keys = batch.columns[0] as Int32Array

@@ -21,6 +21,8 @@ export class TraceCheckpoint implements Backing {
   evicted = new Uint8Array(0)
   evictedCount = 0
   private readonly trace: TotalTrace
+  private readonly blocks: BlockStore
+  private readonly dictionary: Dictionary
   private readonly store: TraceStore
   private readonly types: CheckpointTypes
   private hold: Hold
@@ -28,6 +30,8 @@ export class TraceCheckpoint implements Backing {
   /** Attaches a store to a trace. `restore` next, if the store holds something; before any change either way. */
   constructor(trace: TotalTrace, blocks: BlockStore, name: string, types: CheckpointTypes, dictionary: Dictionary) {
     this.trace = trace
+    this.blocks = blocks
+    this.dictionary = dictionary
     this.types = types
     this.store = new TraceStore(blocks, name, types.keys, types.values, dictionary)
     this.hold = trace.hold(trace.since, `checkpoint ${name}`)
@@ -79,6 +83,38 @@ export class TraceCheckpoint implements Backing {
     const { name } = this.hold
     this.hold.release()
     this.hold = this.trace.hold(Math.max(this.store.cut, this.trace.since), name)
+  }
+
+  /**
+   * Puts what others stored under these names as of `time`, of the given virtual shards, into the empty trace, and stores it
+   * under this one's name.
+   */
+  adopt(names: readonly string[], shards: (shard: number) => boolean, time: number): void {
+    const { trace, types } = this
+    for (const name of names) {
+      const store = new TraceStore(this.blocks, name, types.keys, types.values, this.dictionary)
+      if (store.cut !== time)
+        throw new MillraceError('STORE', `${name} was stored as of ${store.cut}, not ${time}`, 'Restore from another checkpoint.')
+      for (const rows of store.readAll(shards)) this.apply(rows)
+    }
+    trace.restoredAt(time)
+    const keys: number[] = []
+    const values: number[] = []
+    const differences: number[] = []
+    trace.readAll(time, (key, value, difference) => {
+      keys.push(key)
+      values.push(value)
+      differences.push(difference)
+    })
+    this.store.write(this.contentOf(Int32Array.from(keys), Int32Array.from(values), Int32Array.from(differences)), time)
+    const { name } = this.hold
+    this.hold.release()
+    this.hold = trace.hold(time, name)
+  }
+
+  /** Drops the keys that `choose` picks from memory where the store has all of them; returns how many. */
+  evictSome(choose: (key: number) => boolean): number {
+    return this.evict(Array.from({ length: this.trace.segments.capacity }, (_, key) => key).filter(choose))
   }
 
   /** Drops these keys from memory where the store has all of them; returns how many. */

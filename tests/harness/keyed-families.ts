@@ -108,6 +108,26 @@ function keysOf(numbers: Numbers, source: Source, most: number): number[] {
   return [...keys]
 }
 
+/** Counts only: their state is all that can be stored so far. */
+const countFamily: Family = (numbers, sources) => {
+  const source = numbers.of(sources)
+  const names = keysOf(numbers, source, 2).map(nameOfColumn)
+  const made = aggregate(source.node, names, { n: count().spec })
+  return {
+    node: columnsOf(
+      made,
+      made.schema.names.map((_, i) => i),
+    ),
+    proper: true,
+    define: (contents) => {
+      const rows: Multiset = new Map()
+      for (const { row, count } of groups.aggregated(contents[source.at], names, { n: groups.count }).rows.values())
+        add(rows, Object.fromEntries([...names, 'n'].map((name, i) => [nameOfColumn(i), row[name]])), count)
+      return { rows, errors: 0 }
+    },
+  }
+}
+
 const aggregateFamily: Family = (numbers, sources) => {
   const source = numbers.of(sources)
   const keys = keysOf(numbers, source, 2)
@@ -214,6 +234,7 @@ function sortedRow(row: object): object {
 export const keyedFamilies: Readonly<Record<string, Family>> = {
   join: joinFamily,
   aggregate: aggregateFamily,
+  count: countFamily,
   distinct: distinctFamily,
   consolidate: consolidateFamily,
   threshold: thresholdFamily,

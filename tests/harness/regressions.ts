@@ -52,4 +52,47 @@ export const regressions: readonly { readonly title: string; readonly scenario: 
       seed: 670571693,
     },
   },
+  {
+    title: 'the ids of evicted keys are not given to other keys',
+    scenario: {
+      ...calm,
+      collect: true,
+      inputs: [{ kind: 'keyed', types: [5, 0] }],
+      operators: [],
+      outputs: [0],
+      commits: [
+        { ...commit, changes: [{ input: 0, values: [3, 0], diff: 1 }], faults: [{ kind: 'cut' }] },
+        { ...commit, changes: [{ input: 0, values: [12, 0], diff: 1 }] },
+        { ...commit, changes: [{ input: 0, values: [3, 0], diff: -1 }], faults: [{ kind: 'evict', seed: 540 }] },
+      ],
+      workers: 1,
+      seed: 495391614,
+    },
+  },
+  {
+    title: 'what is evicted comes back whole after a garbage collection',
+    scenario: {
+      ...calm,
+      collect: true,
+      inputs: [
+        { kind: 'keyed', types: [11, 6, 8] },
+        { kind: 'table', types: [10, 2, 1] },
+      ],
+      operators: [],
+      outputs: [1],
+      commits: [
+        {
+          ...commit,
+          changes: [
+            { input: 1, values: [0, 0, 0], diff: 1 },
+            { input: 1, values: [0, 0, 3], diff: 1 },
+          ],
+          faults: [{ kind: 'cut' }],
+        },
+        { ...commit, changes: [{ input: 0, values: [0, 0, 0], diff: 1 }], faults: [{ kind: 'evict', seed: 600 }] },
+      ],
+      workers: 1,
+      seed: 775061816,
+    },
+  },
 ]
