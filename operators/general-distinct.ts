@@ -56,6 +56,13 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
   private outKeys = new Int32Array(64)
   private outDifferences = new Int32Array(64)
   private outCount = 0
+  /** Rows of the time at hand that have later times: the only later one (0 if there are more), and the sums at it. */
+  private laterKeys = new Int32Array(64)
+  private laterTimes = new Int32Array(64)
+  private laterCame = new Int32Array(64)
+  private laterWent = new Int32Array(64)
+  /** Whether more input never changes the output of a row that is there: so it is for distinct. */
+  private readonly monotonic: boolean
   /** What the times that are about to be scheduled will send. */
   private readonly plannedTimes: number[] = []
   private readonly planned: number[] = []
@@ -67,6 +74,7 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
     this.region = input.region as Region
     this.picks = input.picks
     this.threshold = options.threshold ?? distinctThreshold
+    this.monotonic = this.threshold === distinctThreshold
     this.encoder = options.asKeys === true ? new KeyEncoder(types, types) : null
     this.keys = this.dataflow.keyTable(types)
     this.keys.users.push(this)
@@ -113,6 +121,9 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
     const { times } = region
     const { time, items, n } = list
     const { records } = counts
+    if (this.laterKeys.length < n) this.growLater(powerOfTwo(n))
+    const { laterKeys, laterTimes, laterCame, laterWent, monotonic } = this
+    let laterCount = 0
     this.outCount = 0
     for (let i = 0; i < n; i++) {
       const key = items[i]
@@ -125,22 +136,53 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
       const end = p + 3 * (meta & COUNTS_LENGTH_MASK)
       let came = 0
       let went = 0
-      let ahead = false
+      let later = 0
+      let single = p
+      let irregular = 0
       for (; p < end; p += 3) {
         const other = array[p]
         if (other === time || times.lessEqual(other, time)) {
           came += array[p + 1]
           went += array[p + 2]
-        } else ahead = true
+        } else {
+          later++
+          single = p
+          irregular |= array[p + 1] | (array[p + 2] === 0 ? 0 : -1)
+        }
       }
-      const difference = threshold(came) - went
+      const wanted = threshold(came)
+      const difference = wanted - went
+      laterKeys[laterCount] = key
+      laterTimes[laterCount] = later === 1 ? array[single] : 0
+      laterCame[laterCount] = came + array[single + 1]
+      laterWent[laterCount] = wanted + array[single + 2]
+      // What only adds to a row that is there already changes nothing, for distinct.
+      laterCount += later > 0 && !(monotonic && came > 0 && irregular >= 0) ? 1 : 0
       if (difference !== 0) {
         counts.add(key, time, 0, difference)
         this.emit(key, difference)
       }
-      if (ahead) this.lookAhead(key, time)
     }
+    if (laterCount > 0) this.lookAheadAll(time, laterCount)
     if (this.outCount > 0) this.flush(time)
+  }
+
+  /** The keys of a time that have later times, too. Apart from `retire`, which most rows of a load need alone. */
+  private lookAheadAll(time: number, count: number): void {
+    const { laterKeys, laterTimes, laterCame, laterWent, pending, threshold } = this
+    const { times } = this.region
+    for (let i = 0; i < count; i++) {
+      const key = laterKeys[i]
+      if (laterTimes[i] === 0) this.lookAhead(key, time)
+      else if (threshold(laterCame[i]) !== laterWent[i]) pending.at(times.join(time, laterTimes[i])).add(key)
+    }
+  }
+
+  private growLater(length: number): void {
+    this.laterKeys = new Int32Array(length)
+    this.laterTimes = new Int32Array(length)
+    this.laterCame = new Int32Array(length)
+    this.laterWent = new Int32Array(length)
   }
 
   /** Schedules the times beyond `time` at which the row would have to change. */

@@ -96,12 +96,8 @@ export class GeneralSegments {
 
   /** In every key that was touched, replaces times with an outer time up to `outer`, and consolidates where it pays. */
   compact(outer: number, times: TimeTable): void {
-    const { touched } = this
-    const count = this.touchedCount
-    let kept = 0
-    for (let i = 0; i < count; i++) if (!this.settle(touched[i] << 2, outer, times)) touched[kept++] = touched[i]
-    this.touchedCount = kept
-    if (kept === 0 && touched.length > 1 << 16) this.touched = new Int32Array(64)
+    this.touchedCount = this.settleAll(outer, times)
+    if (this.touchedCount === 0 && this.touched.length > 1 << 16) this.touched = new Int32Array(64)
   }
 
   /** Triples under a key. */
@@ -121,6 +117,18 @@ export class GeneralSegments {
   private touch(key: number): void {
     if (this.touchedCount === this.touched.length) this.touched = grown(this.touched, 2 * this.touchedCount)
     this.touched[this.touchedCount++] = key
+  }
+
+  /** Returns how many keys stay touched. Apart, so that code compiled within the first long run of the loop serves all later calls. */
+  private settleAll(outer: number, times: TimeTable): number {
+    const { touched, touchedCount } = this
+    let kept = 0
+    for (let i = 0; i < touchedCount; i++) {
+      const key = touched[i]
+      touched[kept] = key
+      kept += this.settle(key << 2, outer, times) ? 0 : 1
+    }
+    return kept
   }
 
   /** Whether all times of the key stand for the past now. */

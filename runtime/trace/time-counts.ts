@@ -87,12 +87,20 @@ export class TimeCounts {
 
   /** In every key that was touched, replaces times with an outer time up to `outer` by those that stand for them. */
   compact(outer: number, times: TimeTable): void {
-    const { touched } = this
-    const count = this.touchedCount
+    this.touchedCount = this.settleAll(outer, times)
+    if (this.touchedCount === 0 && this.touched.length > 1 << 16) this.touched = new Int32Array(64)
+  }
+
+  /** Returns how many keys stay touched. Apart, so that code compiled within the first long run of the loop serves all later calls. */
+  private settleAll(outer: number, times: TimeTable): number {
+    const { touched, touchedCount } = this
     let kept = 0
-    for (let i = 0; i < count; i++) if (!this.settle(touched[i] << COUNTS_STRIDE_SHIFT, outer, times)) touched[kept++] = touched[i]
-    this.touchedCount = kept
-    if (kept === 0 && touched.length > 1 << 16) this.touched = new Int32Array(64)
+    for (let i = 0; i < touchedCount; i++) {
+      const key = touched[i]
+      touched[kept] = key
+      kept += this.settle(key << COUNTS_STRIDE_SHIFT, outer, times) ? 0 : 1
+    }
+    return kept
   }
 
   private settle(record: number, outer: number, times: TimeTable): boolean {
@@ -103,6 +111,11 @@ export class TimeCounts {
     const array = sizeClass === 0 ? records : this.pool
     const begin = sizeClass === 0 ? record + 2 : records[record + 2]
     const end = begin + 3 * length
+    if (length === 1 && times.outer(array[begin]) <= outer) {
+      array[begin] = times.rebase(array[begin])
+      records[record] = meta & ~TOUCHED
+      return true
+    }
     let later = false
     let changed = false
     for (let p = begin; p < end; p += 3) {
