@@ -1,12 +1,13 @@
 /** The host's clock, with microseconds. */
 import type { Clock } from './environment.ts'
 
-/** How far (microseconds) the monotonic clock may run from the wall clock before it is anchored anew. */
-const DRIFT_MICROSECONDS = 2_000
+/** How far (microseconds) this clock may run ahead of the wall clock, which counts milliseconds, before it is anchored anew. */
+const AHEAD_MICROSECONDS = 2_000
 
 /**
  * `Date.now()` counts milliseconds only and `performance.now()` does not follow a clock that is set or a host that
- * slept: the microseconds come from the latter, anchored to the former.
+ * slept: the microseconds come from the latter, anchored to the former. Never behind `Date.now()`: what a program stamps with it
+ * has come when the program commits.
  */
 export class SystemClock implements Clock {
   private anchor = Date.now() * 1000 - performance.now() * 1000
@@ -14,9 +15,10 @@ export class SystemClock implements Clock {
   now(): number {
     const wall = Date.now() * 1000
     const elapsed = performance.now() * 1000
-    const drift = wall - (this.anchor + elapsed)
-    if (drift > DRIFT_MICROSECONDS || drift < -DRIFT_MICROSECONDS) this.anchor = wall - elapsed
-    return Math.floor(this.anchor + elapsed)
+    const now = Math.floor(this.anchor + elapsed)
+    if (now >= wall && now <= wall + AHEAD_MICROSECONDS) return now
+    this.anchor = wall - elapsed
+    return wall
   }
 
   monotonic(): number {

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
-import { count, embed, int32, job, table, text } from '../../millrace.ts'
+import { count, days, embed, int32, job, stream, table, text, timestamp } from '../../millrace.ts'
 
 const words = job('words', { words: table({ word: text }), keyed: table({ k: int32, word: text }, { key: 'k' }) }, ({ words, keyed }) => ({
   counts: words
@@ -61,6 +61,16 @@ test('times come from the clock, and always increase', () => {
   expect(app.outputs.counts.scan()).toHaveLength(5000)
   const bad = embed(words, { clock: () => 0.5 })
   expect(() => bad.commit()).toThrow('whole microseconds')
+})
+
+test('a row that is stamped now is valid at the commit that follows', () => {
+  const j = job('j', { t: stream({ at: timestamp }) }, ({ t }) => ({ t: t.validFor((row) => row.at, days(1)) }))
+  using app = embed(j)
+  for (let i = 1; i <= 300; i++) {
+    app.inputs.t.insert({ at: BigInt(Date.now()) * 1000n })
+    app.commit()
+    expect(app.outputs.t.rows()).toHaveLength(i)
+  }
 })
 
 test('ticks close times without a commit, and leave what is half written alone', async () => {

@@ -27,6 +27,19 @@ describe('clock and randomness', () => {
     }
   })
 
+  it('are never behind Date.now(), and never more than a few milliseconds ahead', () => {
+    const { clock } = nodeEnvironment()
+    const end = Date.now() + 50
+    let last = 0
+    for (let before = Date.now(); before < end; before = Date.now()) {
+      const now = clock.now()
+      expect(now).toBeGreaterThanOrEqual(before * 1000)
+      expect(now).toBeLessThanOrEqual(Date.now() * 1000 + 2_000)
+      expect(now).toBeGreaterThanOrEqual(last)
+      last = now
+    }
+  })
+
   it('follow a wall clock that is set', () => {
     const real = Date.now()
     const clock = nodeEnvironment().clock
