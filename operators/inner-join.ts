@@ -102,6 +102,7 @@ function pickJoin(
   const schema = new Schema(
     Object.fromEntries(picks.map(({ name, side, column }) => [name, (side === 'left' ? left : right).schema.types[column]])),
   )
+  const valuesOf = (wanted: 'left' | 'right') => picks.filter(({ side }) => side === wanted).map(({ column }) => column)
   return {
     kind: 'join',
     inputs: [left, right],
@@ -109,8 +110,8 @@ function pickJoin(
     parameters: { leftKeys, rightKeys, picks },
     origin,
     lookups: [
-      { node: left, columns: leftKeys },
-      { node: right, columns: rightKeys },
+      { node: left, columns: leftKeys, values: valuesOf('left') },
+      { node: right, columns: rightKeys, values: valuesOf('right') },
     ],
     depth: sameDepth([left, right]),
     // Never appendOnly: pairs with a batch that a head holds too early are taken back within the same time.
@@ -122,7 +123,7 @@ function pickJoin(
         const columns = picks.map(({ side, column }) => joinColumn(sides[side], side, column))
         return { rows: streamOf(new GeneralJoinOperator(sides.left, sides.right, schema, columns), schema, region, depth), errors }
       }
-      const sides = { left: builder.arrange(left, leftKeys), right: builder.arrange(right, rightKeys) }
+      const sides = { left: builder.arrange(left, leftKeys, valuesOf('left')), right: builder.arrange(right, rightKeys, valuesOf('right')) }
       const columns = picks.map(({ side, column }) => joinColumn(sides[side], side, column))
       const operator = new JoinOperator(sides.left, sides.right, schema, columns)
       return { rows: streamOf(operator, schema), errors }
@@ -133,21 +134,14 @@ function pickJoin(
 /** Where the words of a column are in an arrangement. */
 function joinColumn(arrangement: ArrangeOperator | GeneralArrangeOperator, side: 'left' | 'right', column: number): JoinColumn {
   const { valueColumns, keyColumns, keyTypes, input } = arrangement
-  const { width, nullable, kind } = input.schema.types[column]
+  const type = input.schema.types[column]
+  const wordsFrom = (first: number): number[] => Array.from({ length: type.width }, (_, i) => first + i)
   const value = valueColumns.indexOf(column)
-  if (value >= 0) {
-    const word = valueColumns.slice(0, value).reduce((sum, c) => sum + input.schema.widths[c], 0)
-    return { side, word, width, stored: width }
-  }
+  if (value >= 0) return { side, words: wordsFrom(valueColumns.slice(0, value).reduce((sum, c) => sum + input.schema.widths[c], 0)) }
   const key = keyColumns.indexOf(column)
   const keyType = keyTypes[key]
-  if (nullable && kind === 'int32' && keyType.kind === 'int64') {
-    throw new MillraceError(
-      'COLUMN_TYPE',
-      `${JSON.stringify(input.schema.names[column])}, a nullable int32, is joined with an int64`,
-      'Convert it before the join: .select((row) => ({ ...row, key: row.key.toInt64() })).',
-    )
-  }
-  const word = keyTypes.slice(0, key).reduce((sum, type) => sum + type.width, 0)
-  return { side: 'key', word, width, stored: width }
+  const words = wordsFrom(keyTypes.slice(0, key).reduce((sum, { width }) => sum + width, 0))
+  // The null flag is the last word of either.
+  if (type.nullable) words[type.width - 1] = words[0] + keyType.width - 1
+  return { side: 'key', words }
 }

@@ -11,11 +11,11 @@ import { CLASS_SHIFT, HASHED_CLASS, LENGTH_MASK } from '../runtime/trace/segment
 /** Where one output column comes from. */
 export interface JoinColumn {
   readonly side: 'left' | 'right' | 'key'
-  /** First word within the value or key; ignored for a value that is its own id. */
-  readonly word: number
-  readonly width: number
-  /** Words beyond this many are zero (the null flag of a key that is not null here). */
-  readonly stored: number
+  /**
+   * Where each word of the column is within the value or key; ignored for a value that is its own id. Not always neighbours: a
+   * nullable int32 lies in a key of nullable int64 as the low word and the null flag.
+   */
+  readonly words: readonly number[]
 }
 
 /** How values of a side are stored: as the id itself, or as words of a row store. */
@@ -143,15 +143,15 @@ export function generate(layout: JoinLayout, delta: 'left' | 'right'): { outputs
   if (headSide !== null && columns.some((c) => c.side !== 'key' && c.side !== delta))
     inner.push(`const wp=w*${headSide.stride}+${headSide.offset}`)
   columns.forEach((column, c) => {
-    for (let j = 0; j < column.width; j++) {
-      const target = column.width === 1 ? `o${c}[m]` : `o${c}[${column.width}*m+${j}]`
-      const word = column.word + j
+    const width = column.words.length
+    for (let j = 0; j < width; j++) {
+      const target = width === 1 ? `o${c}[m]` : `o${c}[${width}*m+${j}]`
+      const word = column.words[j]
       let source: string
-      if (j >= column.stored) source = '0'
-      else if (column.side === 'key') source = layout.key !== null ? `keyArena[kp+${word}]` : word === 0 ? 'k' : '(k>>31)'
+      if (column.side === 'key') source = layout.key !== null ? `keyArena[kp+${word}]` : word === 0 ? 'k' : '(k>>31)'
       else if (column.side === delta) source = deltaSide === null ? 'v' : `deltaArena[dp+${word}]`
       else source = headSide === null ? 'w' : `headArena[wp+${word}]`
-      if (source.includes('wp+') || source === 'w' || source === '0' || source === 'k') inner.push(`${target}=${source}`)
+      if (source.includes('wp+') || source === 'w' || source === 'k') inner.push(`${target}=${source}`)
       else {
         hoisted.push(`const x${c}_${j}=${source}`)
         inner.push(`${target}=x${c}_${j}`)
@@ -178,15 +178,14 @@ export function writer(layout: JoinLayout, delta: 'left' | 'right') {
     keyArena: Int32Array,
   ): void => {
     layout.columns.forEach((column, c) => {
-      for (let j = 0; j < column.width; j++) {
-        const word = column.word + j
-        let value = 0
-        if (j < column.stored) {
-          if (column.side === 'key') value = layout.key === null && word > 0 ? k >> 31 : wordOf(layout.key, keyArena, k, word)
-          else if (column.side === delta) value = wordOf(deltaSide, deltaArena, v, word)
-          else value = wordOf(headSide, headArena, w, word)
-        }
-        ;(out[c] as Int32Array)[column.width * m + j] = value
+      const width = column.words.length
+      for (let j = 0; j < width; j++) {
+        const word = column.words[j]
+        let value: number
+        if (column.side === 'key') value = layout.key === null && word > 0 ? k >> 31 : wordOf(layout.key, keyArena, k, word)
+        else if (column.side === delta) value = wordOf(deltaSide, deltaArena, v, word)
+        else value = wordOf(headSide, headArena, w, word)
+        ;(out[c] as Int32Array)[width * m + j] = value
       }
     })
   }

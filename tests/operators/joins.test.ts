@@ -3,6 +3,7 @@ import { antijoin, join, leftJoin, nullableSchema, outerJoin, rightJoin, semijoi
 import { proxyRow } from '../../operators/expression/proxy-row.ts'
 import type { PlanNode } from '../../operators/plan.ts'
 import { bool, decimal, float64, int32, int64, nullable, text, timestamp } from '../../runtime/data/column-type.ts'
+import { forceGeneration } from '../../runtime/data/kernel.ts'
 import { check } from '../oracle/check.ts'
 import { Engine } from '../oracle/engine.ts'
 import { antijoined, joined, outerJoined, type Pairs, semijoined } from '../oracle/join.ts'
@@ -81,6 +82,39 @@ describe('join', () => {
         ),
       few,
     )
+  })
+})
+
+describe('whole numbers as keys', () => {
+  const types = { int32, int64, nullableInt32: nullable(int32), nullableInt64: nullable(int64) }
+  const names = Object.keys(types) as (keyof typeof types)[]
+  const pairs = names.flatMap((mine) => names.map((theirs) => [mine, theirs] as const))
+
+  it.each(pairs)('%s with %s gives the key of either side', (mine, theirs) => {
+    const left = { k: types[mine], x: int32 }
+    const right = { n: types[theirs], y: text }
+    const both = (l: PlanNode, r: PlanNode) => join(l, r, on, { y: rowOf(r, 1).y, n: rowOf(r, 1).n, k: rowOf(l).k, x: rowOf(l).x })
+    const definition = (l: Row, r: Row) => ({ y: r['y'], n: r['n'], k: l['k'], x: l['x'] })
+    for (const generated of [true, false]) {
+      forceGeneration(generated)
+      check([left, right], both, (l, r) => joined(l, r, on, definition), { ...few, runs: 12 })
+      check(
+        [left, right],
+        (l, r) => outerJoin(l, r, on),
+        (l, r) => {
+          const wide = mine.endsWith('64') || theirs.endsWith('64')
+          const key = (value: unknown) => (value !== null && wide ? BigInt(value as number) : value)
+          const rows = (x: Row | null, y: Row | null) => ({
+            k: key(x?.['k'] ?? y?.['n'] ?? null),
+            x: x?.['x'] ?? null,
+            y: y?.['y'] ?? null,
+          })
+          return outerJoined(l, r, on, { left: true, right: true }, rows)
+        },
+        { ...few, runs: 12 },
+      )
+    }
+    forceGeneration(undefined)
   })
 })
 

@@ -66,9 +66,9 @@ function run(workers: number, times: number, changes: readonly Change[], seed: n
       const right = new ArrangeOperator(builder.exchange(streamOf(b, schema), [0]), [0], [text], keys)
       const joined = streamOf(
         new JoinOperator(left, right, pairs, [
-          { side: 'key', word: 0, width: 1, stored: 1 },
-          { side: 'left', word: 0, width: 1, stored: 1 },
-          { side: 'right', word: 0, width: 1, stored: 1 },
+          { side: 'key', words: [0] },
+          { side: 'left', words: [0] },
+          { side: 'right', words: [0] },
         ]),
         pairs,
       )
