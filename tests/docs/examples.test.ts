@@ -8,7 +8,7 @@ const pages = ['docs/api.md']
 const examples = pages.flatMap((page) => examplesOf(blocksOf(page)))
 
 describe('examples', () => {
-  test('compile', () => typeCheck([...examples, { place: 'README.md', text: readmeExample() }]))
+  test('compile', { timeout: 120_000 }, () => typeCheck([...examples, { place: 'README.md', text: readmeExample() }]))
 
   test.each(examples)('$place prints what it says', async (example) => {
     const lines = said(example.text)
@@ -31,7 +31,7 @@ describe('the checks see what they are for', () => {
     expect(await printed(whole)).toEqual(said(whole.text))
   })
 
-  test('a mistake of types, of names, of results', async () => {
+  test('a mistake of types, of names, of results', { timeout: 120_000 }, async () => {
     const program = (text: string): Example => ({ place: 'page.md:4', text })
     expect(() => typeCheck([program("const a: number = 'x'\n")])).toThrow(/not assignable/)
     expect(() => typeCheck([program("import { nothing } from 'millrace'\n")])).toThrow(/nothing/)

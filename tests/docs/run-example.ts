@@ -42,11 +42,11 @@ export function said(text: string): string[] {
   return [...text.matchAll(/\/\/ -> (.*)$/gm)].map((match) => match[1].trimEnd())
 }
 
-/** What it prints. */
-export async function printed(example: Example): Promise<string[]> {
+/** What it prints, with the package of the tree in `tree`. */
+export async function printed(example: Example, tree = root): Promise<string[]> {
   const { outputFiles } = await build({
-    stdin: { contents: `${PRELUDE}\n${example.text}`, resolveDir: root, sourcefile: `${example.place}.ts`, loader: 'ts' },
-    alias: Object.fromEntries(Object.entries(PACKAGE).map(([name, file]) => [name, join(root, file)])),
+    stdin: { contents: `${PRELUDE}\n${example.text}`, resolveDir: tree, sourcefile: `${example.place}.ts`, loader: 'ts' },
+    alias: Object.fromEntries(Object.entries(PACKAGE).map(([name, file]) => [name, join(tree, file)])),
     bundle: true,
     write: false,
     platform: 'node',
