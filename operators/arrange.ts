@@ -32,6 +32,7 @@ export class ArrangeOperator extends Operator {
   readonly valueColumns: readonly number[]
   readonly keyTypes: readonly ColumnType[]
   readonly input: Stream
+  readonly values: readonly number[] | null
   /** Words, within a value, that are dictionary ids. */
   readonly internedWords: readonly number[]
   private readonly port: Port
@@ -44,9 +45,17 @@ export class ArrangeOperator extends Operator {
   private sortScratch: SortScratch = sortScratch(0)
   private waiting = false
 
-  constructor(input: Stream, keyColumns: readonly number[], keyTypes: readonly ColumnType[], keys: KeyTable) {
+  /** @param values the columns to keep as value, beyond what the key gives back; all if null */
+  constructor(
+    input: Stream,
+    keyColumns: readonly number[],
+    keyTypes: readonly ColumnType[],
+    keys: KeyTable,
+    values: readonly number[] | null = null,
+  ) {
     super(input.operator.dataflow, 'arrange')
     this.input = input
+    this.values = values
     this.keys = keys
     this.keyTypes = keyTypes
     this.keyColumns = keyColumns
@@ -57,6 +66,7 @@ export class ArrangeOperator extends Operator {
     this.valueColumns = input.schema.types
       .map((_, column) => column)
       .filter((column) => !keyColumns.includes(column) || losesIdentity(input.schema.types[column] as ColumnType))
+      .filter((column) => values === null || values.includes(column))
     this.keyPicks = keyColumns.map((column) => input.picks[column] as number)
     this.valuePicks = this.valueColumns.map((column) => input.picks[column] as number)
     const valueTypes = this.valueColumns.map((column) => input.schema.types[column] as ColumnType)

@@ -23,6 +23,12 @@ interface KeyGroup {
   table: KeyTable | null
 }
 
+/** An arrangement of either kind. `values`: the columns that it was asked to keep; null for all. */
+interface Arranged {
+  readonly keys: KeyTable
+  readonly values: readonly number[] | null
+}
+
 export class Builder {
   readonly dataflow: Dataflow
   private readonly built = new Map<PlanNode, Built>()
@@ -31,11 +37,15 @@ export class Builder {
   private readonly arrangements = new Map<string, ArrangeOperator[]>()
   private readonly generalArrangements = new Map<string, GeneralArrangeOperator[]>()
   private readonly exchanges = new Map<string, Stream>()
+  /** By lookup: the columns that are read from what it finds; null for all. */
+  private readonly values = new Map<string, readonly number[] | null>()
   private readonly regions = new Map<object, Region>()
 
-  constructor(dataflow: Dataflow, outputs: readonly PlanNode[]) {
+  /** @param lookups those that are made besides the nodes' own, by the outputs' readers */
+  constructor(dataflow: Dataflow, outputs: readonly PlanNode[], lookups: readonly Lookup[] = []) {
     this.dataflow = dataflow
     for (const output of outputs) this.collect(output)
+    for (const lookup of lookups) this.want(lookup)
   }
 
   /** What this worker made of a node; built at the first call. */
@@ -49,15 +59,18 @@ export class Builder {
   }
 
   /** The arrangement of a node's rows by some columns; the same one for everybody who asks for the same. */
-  arrange(node: PlanNode, columns: readonly number[]): ArrangeOperator {
-    return this.shared(node, columns, this.arrangements, (rows, types, table) => new ArrangeOperator(rows, columns, types, table))
+  arrange(node: PlanNode, columns: readonly number[], values?: readonly number[]): ArrangeOperator {
+    return this.shared(
+      { node, columns, ...(values === undefined ? {} : { values }) },
+      this.arrangements,
+      (rows, types, table, values) => new ArrangeOperator(rows, columns, types, table, values),
+    )
   }
 
   /** The arrangement, inside a loop, of a node's rows by some columns; the same one for everybody who asks for the same. */
   generalArrange(node: PlanNode, columns: readonly number[]): GeneralArrangeOperator {
     return this.shared(
-      node,
-      columns,
+      { node, columns },
       this.generalArrangements,
       (rows, types, table) => new GeneralArrangeOperator(rows, columns, types, table),
     )
@@ -67,23 +80,27 @@ export class Builder {
    * Two nodes may show the same stream, and yet be looked up in different groups: they share an arrangement unless their
    * groups already have tables of their own.
    */
-  private shared<A extends { readonly keys: KeyTable; readonly keyTypes: readonly ColumnType[] }>(
-    node: PlanNode,
-    columns: readonly number[],
+  private shared<A extends Arranged>(
+    lookup: Lookup,
     made: Map<string, A[]>,
-    make: (rows: Stream, types: readonly ColumnType[], table: KeyTable) => A,
+    make: (rows: Stream, types: readonly ColumnType[], table: KeyTable, values: readonly number[] | null) => A,
   ): A {
+    const { node, columns } = lookup
     const { rows } = this.of(node)
-    const group = this.groupOf({ node, columns })
+    const group = this.groupOf(lookup)
+    const values = this.valuesOf(lookup)
     const name = `${rows.operator.id}|${rows.picks.join()}|${columns.join()}|${group.types.map(typeName).join()}`
     const candidates = made.get(name) ?? []
-    const found = candidates.find(({ keys }) => group.table === null || group.table === keys)
+    const found = candidates.find(
+      ({ keys, values: kept }) =>
+        (group.table === null || group.table === keys) && (kept === null || values?.every((column) => kept.includes(column)) === true),
+    )
     if (found !== undefined) {
       group.table = found.keys
       return found
     }
     group.table ??= this.dataflow.keyTable(group.types)
-    const arrangement = make(this.exchange(rows, columns), group.types, group.table)
+    const arrangement = make(this.exchange(rows, columns), group.types, group.table, values)
     made.set(name, [...candidates, arrangement])
     return arrangement
   }
@@ -118,12 +135,29 @@ export class Builder {
     return exchanged
   }
 
+  /** The columns that somebody reads from what this lookup's index finds; null for all. */
+  private valuesOf(lookup: Lookup): readonly number[] | null {
+    const wanted = this.values.get(this.nameOf(lookup))
+    if (wanted === null || lookup.values === undefined) return null
+    return [...new Set([...(wanted ?? []), ...lookup.values])]
+  }
+
+  private want(lookup: Lookup): void {
+    const name = this.nameOf(lookup)
+    const wanted = this.values.get(name)
+    if (wanted === null) return
+    this.values.set(name, lookup.values === undefined ? null : [...(wanted ?? []), ...lookup.values])
+  }
+
   private collect(node: PlanNode): void {
     if (this.nodeIds.has(node)) return
     this.nodeIds.set(node, this.nodeIds.size)
     for (const input of node.inputs) this.collect(input)
     const lookups = node.lookups ?? []
-    for (const lookup of lookups) this.unite(lookups[0] as Lookup, lookup)
+    for (const lookup of lookups) {
+      this.want(lookup)
+      this.unite(lookups[0] as Lookup, lookup)
+    }
   }
 
   private nameOf(lookup: Lookup): string {

@@ -31,6 +31,7 @@ export class GeneralArrangeOperator extends Operator {
   readonly valueColumns: readonly number[]
   readonly keyTypes: readonly ColumnType[]
   readonly input: Stream
+  readonly values = null
   /** Words, within a value, that are dictionary ids. */
   readonly internedWords: readonly number[]
   private readonly port: Port

@@ -7,10 +7,25 @@ import type { InputDefinition, InputDefinitions, KeyedTableDefinition, StreamDef
 import { type InputNode, inputNode } from './input-node.ts'
 import { originOf } from './origin.ts'
 import { Changelog } from './output-definition.ts'
+import type { Lookup } from './plan.ts'
 
 /** A result of a job: kept as rows, kept by a key, or given away as changes. */
 export type OutputDefinition = Collection<Columns> | IndexedOutput<Columns, string> | Changelog<Columns>
 export type OutputDefinitions = { readonly [name: string]: OutputDefinition }
+
+/** The columns that an output's rows are kept by; null if it keeps none. */
+export function keptBy(output: OutputDefinition): readonly number[] | null {
+  if (output instanceof Changelog) return null
+  return output instanceof IndexedOutput ? output.keyColumns : output.node.schema.names.map((_, column) => column)
+}
+
+/** The lookups that the readers of a job's outputs make. */
+export function outputLookups(outputs: OutputDefinitions): Lookup[] {
+  return Object.values<OutputDefinition>(outputs).flatMap((output) => {
+    const columns = keptBy(output)
+    return columns === null ? [] : [{ node: output.node, columns }]
+  })
+}
 
 type ColumnsOf<D> = D extends TableDefinition<infer C> | StreamDefinition<infer C>
   ? C

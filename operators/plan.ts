@@ -13,6 +13,8 @@ export interface Lookup {
   readonly node: PlanNode
   /** Positions in the node's schema. */
   readonly columns: readonly number[]
+  /** Positions of the columns that are read from what is found; all of them if absent. The index stores no others. */
+  readonly values?: readonly number[]
 }
 
 export interface PlanNode {

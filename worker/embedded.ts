@@ -16,7 +16,7 @@ import { IndexedOutput } from '../operators/indexed-output.ts'
 import type { InputOperator } from '../operators/input.ts'
 import type { InputDefinitions } from '../operators/input-definition.ts'
 import { builtInput } from '../operators/input-node.ts'
-import { guarded, type Job, type OutputDefinition, type OutputDefinitions } from '../operators/job.ts'
+import { guarded, type Job, type OutputDefinition, type OutputDefinitions, outputLookups } from '../operators/job.ts'
 import { Changelog } from '../operators/output-definition.ts'
 import { checkRemovals } from '../operators/removal-check.ts'
 import { Dictionary } from '../runtime/data/dictionary.ts'
@@ -247,6 +247,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     const builder = new Builder(
       dataflow,
       outputs.map(([, output]) => output.node),
+      outputLookups(job.outputs),
     )
     const inputs: InputOperator[] = []
     const rejected: InputOperator[] = []

@@ -10,7 +10,7 @@ import { Builder } from '../operators/builder.ts'
 import type { InputOperator } from '../operators/input.ts'
 import type { InputDefinitions } from '../operators/input-definition.ts'
 import { builtInput } from '../operators/input-node.ts'
-import type { Job, OutputDefinitions } from '../operators/job.ts'
+import { type Job, type OutputDefinitions, outputLookups } from '../operators/job.ts'
 import type { KeyedInputOperator } from '../operators/upsert.ts'
 import { ShardTable } from '../runtime/channel/shard-table.ts'
 import { MillraceError } from '../runtime/error.ts'
@@ -214,6 +214,7 @@ export class SimulatedCluster {
     const builder = new Builder(
       graph,
       Object.values(job.outputs).map((output) => output.node),
+      outputLookups(job.outputs),
     )
     for (const [name, node] of Object.entries(job.inputNodes)) {
       const { input, rejected } = builtInput(builder, node)

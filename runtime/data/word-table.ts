@@ -119,7 +119,7 @@ export class WordTable {
     const wordMask = 2 * mask + 1
     let hole = (this.kernels.hashAt(arena, id * stride + 1) & mask) << 1
     while (index[hole + 1] !== id + 1) {
-      invariant(index[hole + 1] !== 0, `id ${id} is freed but not in use`)
+      if (index[hole + 1] === 0) invariant(false, `id ${id} is freed but not in use`)
       hole = (hole + 2) & wordMask
     }
     // Entries behind the hole move up unless that would put them before their home slot (Knuth 6.4, algorithm R).

@@ -82,7 +82,7 @@ export class Dataflow {
    * Returns true at local quiescence.
    */
   run(budget = Number.POSITIVE_INFINITY): boolean {
-    invariant(!this.running, `dataflow ${this.name} runs within itself`)
+    if (this.running) invariant(false, `dataflow ${this.name} runs within itself`)
     this.running = true
     const stop = this.activations + budget
     try {

@@ -159,7 +159,7 @@ export abstract class Operator {
   /** The least of the input frontiers. */
   inputFrontier(): number {
     const inputs = this.inputs
-    invariant(inputs.length > 0, `${this.name} has no input`)
+    if (inputs.length === 0) invariant(false, `${this.name} has no input`)
     let frontier = (inputs[0] as Port).frontier
     for (let i = 1; i < inputs.length; i++) {
       const other = (inputs[i] as Port).frontier

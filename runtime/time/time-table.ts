@@ -45,7 +45,7 @@ export class TimeTable {
   /** @param inner one to three coordinates, each a whole number from 0 */
   intern(outer: number, inner: readonly number[]): number {
     const depth = inner.length
-    invariant(depth >= 1 && depth <= MAX_DEPTH, `a time inside a loop has 1 to ${MAX_DEPTH} coordinates, not ${depth}`)
+    if (depth < 1 || depth > MAX_DEPTH) invariant(false, `a time inside a loop has 1 to ${MAX_DEPTH} coordinates, not ${depth}`)
     return this.internDepth(depth, outer, inner[0], depth > 1 ? inner[1] : 0, depth > 2 ? inner[2] : 0)
   }
 
@@ -144,7 +144,7 @@ export class TimeTable {
 
   /** Into a nested loop: appends the coordinate 0. */
   enter(id: number): number {
-    invariant(this.depths[id] < MAX_DEPTH, `loops nest at most ${MAX_DEPTH} deep`)
+    if (this.depths[id] >= MAX_DEPTH) invariant(false, `loops nest at most ${MAX_DEPTH} deep`)
     return this.internDepth(this.depths[id] + 1, this.outers[id], this.firsts[id], this.seconds[id], 0)
   }
 

@@ -302,7 +302,7 @@ class TraceHold implements Hold {
   }
 
   downgrade(time: number): void {
-    invariant(time >= this.time, `hold ${this.name} goes back from ${this.time} to ${time}`)
+    if (time < this.time) invariant(false, `hold ${this.name} goes back from ${this.time} to ${time}`)
     this.time = time
   }
 
