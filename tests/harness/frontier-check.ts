@@ -4,6 +4,7 @@
  */
 import { type ExchangeReceiver, ExchangeSender } from '../../runtime/channel/exchange.ts'
 import type { Dataflow } from '../../runtime/graph/dataflow.ts'
+import { Operator } from '../../runtime/graph/operator.ts'
 import type { Schedulable } from '../../runtime/graph/schedulable.ts'
 import type { SimulatedGroup } from '../../worker/simulated-group.ts'
 
@@ -28,6 +29,7 @@ export class FrontierCheck {
   }
 
   private watch(operator: Schedulable, kept: Float64Array): void {
+    if (operator instanceof Operator) watchOrder(operator)
     const step = operator.step
     operator.step = () => {
       step.call(operator)
@@ -82,6 +84,19 @@ export class FrontierCheck {
         if (atRest && operator.frontier < ideal) throw new Error(`at rest ${name} stands at ${operator.frontier}, behind ${ideal}`)
       }
     })
+  }
+}
+
+/** Outside loops an operator sends in the order of times, and nothing below its frontier. */
+function watchOrder(operator: Operator): void {
+  const { send } = operator
+  let last = Number.NEGATIVE_INFINITY
+  operator.send = (batch) => {
+    const { time } = batch
+    if (batch.n > 0 && batch.times === null && (time < last || time < operator.frontier))
+      throw new Error(`${operator.name}#${operator.id} sends at ${time} after ${last}, its frontier being ${operator.frontier}`)
+    if (batch.n > 0 && batch.times === null) last = time
+    send.call(operator, batch)
   }
 }
 

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import * as aggregates from '../seeded-bugs/aggregates.ts'
+import * as exchange from '../seeded-bugs/exchange.ts'
 import * as groups from '../seeded-bugs/groups.ts'
 import * as joins from '../seeded-bugs/joins.ts'
 import * as progress from '../seeded-bugs/progress.ts'
@@ -10,9 +11,14 @@ import { type SeededBug, seed } from '../seeded-bugs/runner/seeded-bug.ts'
 import * as stateless from '../seeded-bugs/stateless.ts'
 import * as temporal from '../seeded-bugs/temporal.ts'
 import * as thresholds from '../seeded-bugs/thresholds.ts'
+import * as traces from '../seeded-bugs/traces.ts'
+import * as workers from '../seeded-bugs/workers.ts'
 
 const families: Readonly<Record<string, readonly SeededBug[]>> = {
   aggregates: aggregates.bugs,
+  exchange: exchange.bugs,
+  traces: traces.bugs,
+  workers: workers.bugs,
   groups: groups.bugs,
   joins: joins.bugs,
   progress: progress.bugs,
