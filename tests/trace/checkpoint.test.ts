@@ -33,7 +33,13 @@ function start(schema: Schema, store: MemoryBlockStore): Engine {
   const keys = new KeyTable([schema.types[0]])
   const arrangement = new ArrangeOperator(streamOf(input, schema), [0], [schema.types[0]], keys)
   const valueTypes = arrangement.valueColumns.map((column) => schema.types[column])
-  const checkpoint = new TraceCheckpoint(arrangement.trace, store, 'test', { keys: [schema.types[0]], values: valueTypes }, graph.dictionary)
+  const checkpoint = new TraceCheckpoint(
+    arrangement.trace,
+    store,
+    'test',
+    { keys: [schema.types[0]], values: valueTypes },
+    graph.dictionary,
+  )
   return { input, arrangement, graph, checkpoint }
 }
 
@@ -87,7 +93,9 @@ const wideRow = fc.record({
 const narrowRow = fc.record({ k: fc.integer({ min: 0, max: 5 }), v: fc.integer({ min: -2, max: 200 }) })
 
 function actions(row: fc.Arbitrary<Row | Narrow>): fc.Arbitrary<Action[]> {
-  const change = fc.array(fc.record({ row, diff: fc.constantFrom(1, 1, 1, -1, 2) }), { maxLength: 12 }).map((rows): Action => ({ kind: 'change', rows }))
+  const change = fc
+    .array(fc.record({ row, diff: fc.constantFrom(1, 1, 1, -1, 2) }), { maxLength: 12 })
+    .map((rows): Action => ({ kind: 'change', rows }))
   return fc.array(
     fc.oneof(
       { weight: 5, arbitrary: change },
@@ -127,7 +135,9 @@ function check(schema: Schema, script: readonly Action[]): void {
       now = Math.max(engine.checkpoint.stored, 0) + 1
       if (engine.checkpoint.stored > 0) expect(content(engine, schema, engine.checkpoint.stored)).toEqual(sorted(current))
     } else if (action.kind === 'evict') {
-      engine.checkpoint.evict(Array.from({ length: engine.arrangement.keys.capacity }, (_, key) => key).filter((key) => ((key * 7 + action.seed) & 3) !== 0))
+      engine.checkpoint.evict(
+        Array.from({ length: engine.arrangement.keys.capacity }, (_, key) => key).filter((key) => ((key * 7 + action.seed) & 3) !== 0),
+      )
     } else if (action.kind === 'hold' && held === null && now - 1 >= engine.arrangement.trace.since && now > 1) {
       held = { hold: engine.arrangement.trace.hold(now - 1, 'test'), content: new Map(current) }
     } else if (action.kind === 'releaseHold' && held !== null) {
