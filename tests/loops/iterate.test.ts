@@ -8,12 +8,13 @@ import { map } from '../../operators/map.ts'
 import { negate } from '../../operators/negate.ts'
 import type { PlanNode } from '../../operators/plan.ts'
 import { reachability } from '../../operators/reachability.ts'
+import { int32 } from '../../runtime/data/column-type.ts'
 import { forceGeneration } from '../../runtime/data/kernel.ts'
 import { WordTable } from '../../runtime/data/word-table.ts'
 import { KeyTable } from '../../runtime/trace/key-table.ts'
 import { follow } from '../oracle/check.ts'
 import { type Multiset, multiset, plain } from '../oracle/multiset.ts'
-import { reachable, strongEdges } from './graphs.ts'
+import { type Edge, reachable, strongEdges } from './graphs.ts'
 import { commits, edgeColumns, edgesOf, NODES, nodeColumns, nodesOf } from './inputs.ts'
 import { column, strong } from './plans.ts'
 
@@ -50,6 +51,12 @@ const reachDefinition = (edges: Multiset, roots: Multiset) => asRows(reachable(n
 describe('reachability', () => {
   it('equals a search from the roots after every commit', () => {
     checkEach(['edge', 'node'], reachPlan, reachDefinition, 300)
+  })
+
+  it('does so for edges of several columns', () => {
+    const wide = { src: int32, dst: int32, weight: int32 }
+    const weighted = (edges: PlanNode) => map(edges, wide, (({ src, dst }: Edge) => ({ src, dst, weight: src * dst })) as never)
+    checkEach(['edge', 'node'], (edges, roots) => reachPlan(weighted(edges), roots), reachDefinition)
   })
 
   it('does so interpreted, with hashed keys, and with colliding hashes', () => {

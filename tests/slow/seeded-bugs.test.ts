@@ -5,6 +5,7 @@ import * as aggregates from '../seeded-bugs/aggregates.ts'
 import * as exchange from '../seeded-bugs/exchange.ts'
 import * as groups from '../seeded-bugs/groups.ts'
 import * as joins from '../seeded-bugs/joins.ts'
+import * as loops from '../seeded-bugs/loops.ts'
 import * as progress from '../seeded-bugs/progress.ts'
 import { runSeededBug } from '../seeded-bugs/runner/run-seeded-bug.ts'
 import { type SeededBug, seed } from '../seeded-bugs/runner/seeded-bug.ts'
@@ -21,6 +22,7 @@ const families: Readonly<Record<string, readonly SeededBug[]>> = {
   workers: workers.bugs,
   groups: groups.bugs,
   joins: joins.bugs,
+  loops: loops.bugs,
   progress: progress.bugs,
   stateless: stateless.bugs,
   temporal: temporal.bugs,
