@@ -17,6 +17,7 @@ import { type Stream, streamOf } from '../runtime/graph/stream.ts'
 import type { Builder } from './builder.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 import { sameDepth, sameSchema } from './plan-columns.ts'
+import { leastTime, nextInTimeOrder } from './time-order.ts'
 
 /** @throws MillraceError COLUMN_TYPE if the inputs' columns differ, CONFIG if there is no input */
 export function concat(inputs: readonly PlanNode[], origin = ''): PlanNode {
@@ -58,28 +59,12 @@ export class ConcatOperator extends Operator {
 
   step(): void {
     for (let i = this.next(); i >= 0; i = this.next()) this.pass((this.inputs[i] as Port).pop() as Batch, i)
-    let frontier = Number.POSITIVE_INFINITY
-    for (const port of this.inputs) frontier = Math.min(frontier, port.peek()?.time ?? port.frontier, port.frontier)
-    this.advance(frontier)
+    this.advance(leastTime(this.inputs))
   }
 
   /** The input whose oldest batch comes next, or -1 if nothing may pass yet. */
   private next(): number {
-    let best = -1
-    let time = Number.POSITIVE_INFINITY
-    let possible = Number.POSITIVE_INFINITY
-    for (let i = 0; i < this.inputs.length; i++) {
-      const port = this.inputs[i] as Port
-      const batch = port.peek()
-      if (batch === null) {
-        if (port.frontier < possible) possible = port.frontier
-      } else if (!this.ordered) return i
-      else if (batch.time < time) {
-        time = batch.time
-        best = i
-      }
-    }
-    return time <= possible ? best : -1
+    return this.ordered ? nextInTimeOrder(this.inputs) : this.inputs.findIndex((port) => port.length > 0)
   }
 
   private pass(batch: Batch, i: number): void {

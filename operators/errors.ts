@@ -1,42 +1,38 @@
 /**
- * errors: the errors of everything that an output reads, as one collection, for a host that runs one worker.
+ * errors: the errors of everything that an output reads, as one collection.
  *
- * State: none; it is arranged by its readers.
- * Times: errors are rare, so they are followed without frontiers: the host says when a time is complete. Thereby an
- * input that rejects nothing costs nothing a commit.
+ * Computes: the sum of the multiplicities.
+ * State: none; it is arranged by its readers. A batch waits in its port while another input may still bring an earlier time.
+ * Times: each error keeps its time, and times come out in order; complete when all sources are. A host with one worker need not
+ * advance a source at which nothing happens, such as the rejected rows of an input, until an error waits for it (`waits`) or somebody
+ * reads: thereby errors cost nothing a commit.
  * Cost: nothing while nothing fails.
  */
 import { errorSchema } from '../runtime/data/error-schema.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import { Operator } from '../runtime/graph/operator.ts'
 import { type Stream, streamOf } from '../runtime/graph/stream.ts'
+import { leastTime, nextInTimeOrder } from './time-order.ts'
 
 export class ErrorsOperator extends Operator {
   readonly stream: Stream
-  private readonly arrived: (errors: ErrorsOperator) => void
-  private dirty = false
+  /** Whether errors are here that may not pass before another source has come to their time. */
+  waits = false
 
-  /** `arrived` is called at the first batch after each `complete`. */
-  constructor(dataflow: Dataflow, sources: Iterable<Stream>, arrived: (errors: ErrorsOperator) => void) {
+  constructor(dataflow: Dataflow, sources: Iterable<Stream>) {
     super(dataflow, 'errors')
-    this.arrived = arrived
     this.stream = streamOf(this, errorSchema)
     for (const source of sources) this.listen(source.operator)
+    if (this.inputs.length === 0) this.activate()
   }
 
   step(): void {
-    for (const port of this.inputs) {
-      for (let batch = port.pop(); batch !== null; batch = port.pop()) {
-        this.send(batch)
-        if (!this.dirty) this.arrived(this)
-        this.dirty = true
-      }
+    const { inputs } = this
+    for (let i = nextInTimeOrder(inputs); i >= 0; i = nextInTimeOrder(inputs)) {
+      const batch = inputs[i].pop()
+      if (batch !== null) this.send(batch)
     }
-  }
-
-  /** All errors up to a time are here; afterwards the dataflow has to run. */
-  complete(time: number): void {
-    this.dirty = false
-    this.advance(time + 1)
+    this.waits = inputs.some((port) => port.length > 0)
+    this.advance(leastTime(inputs))
   }
 }

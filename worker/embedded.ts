@@ -81,7 +81,6 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
   private engine: Engine | null
   /** The time of the commit under way, where the caller gave one. */
   private given = -1
-  private newErrors: ErrorsOperator[] = []
   private failure: unknown = null
 
   constructor(job: Job<I, O>, options: EmbedOptions = {}) {
@@ -118,7 +117,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
    */
   commit(): Time {
     const engine = this.running()
-    const { dataflow, inputs, rejected } = engine
+    const { dataflow, inputs, rejected, errors } = engine
     if (dataflow.isRunning || this.delivery.active) {
       throw new MillraceError(
         'REENTRANT',
@@ -131,7 +130,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
       for (let i = 0; i < inputs.length; i++) inputs[i].seal(time)
       for (let i = 0; i < rejected.length; i++) if (rejected[i].pending) rejected[i].seal(time)
       dataflow.run()
-      if (this.newErrors.length > 0) this.completeErrors(this.newErrors.splice(0), time, dataflow)
+      for (let i = 0; i < errors.length; i++) if (errors[i].waits) completeErrors(engine, time)
       if (isGarbageDue(dataflow.dictionary, engine.dataflows)) collectGarbage(dataflow.dictionary, engine.dataflows)
     } catch (error) {
       throw this.fail(error)
@@ -203,9 +202,10 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
   }
 
   checkReadable(): void {
-    const { dataflow, errors } = this.running()
-    if (dataflow.isRunning) throw new MillraceError('REENTRANT', 'columns are handed over while outputs change', 'Read after the commit.')
-    if (errors.some((one) => one.frontier <= this.time)) this.completeErrors(errors, this.time, dataflow)
+    const engine = this.running()
+    if (engine.dataflow.isRunning)
+      throw new MillraceError('REENTRANT', 'columns are handed over while outputs change', 'Read after the commit.')
+    if (engine.errors.some((one) => one.frontier <= this.time)) completeErrors(engine, this.time)
   }
 
   checkBetweenTimes(): void {
@@ -227,7 +227,8 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
   }
 
   private hasFlushed(): boolean {
-    return this.running().inputs.some((input) => input.flushed)
+    const { inputs, rejected } = this.running()
+    return inputs.some((input) => input.flushed) || rejected.some((input) => input.flushed)
   }
 
   /** Closes a time unless somebody is about to. */
@@ -235,11 +236,6 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     const { engine } = this
     if (engine === null || engine.dataflow.isRunning || this.delivery.active) return
     if (!this.hasWritten) this.commit()
-  }
-
-  private completeErrors(operators: readonly ErrorsOperator[], time: number, dataflow: Dataflow): void {
-    for (const operator of operators) operator.complete(time)
-    dataflow.run()
   }
 
   private build(job: Job<I, O>, dataflow: Dataflow): Engine {
@@ -298,7 +294,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     const id = [...sources].map((source) => source.operator.id).join()
     let shared = made.get(id)
     if (shared === undefined) {
-      const operator = new ErrorsOperator(dataflow, sources, (arrived) => this.newErrors.push(arrived))
+      const operator = new ErrorsOperator(dataflow, sources)
       const all = errorSchema.types.map((_, column) => column)
       const arrangement = new ArrangeOperator(operator.stream, all, errorSchema.types, dataflow.keyTable(errorSchema.types))
       shared = { operator, reader: new ArrangementReader(arrangement) }
@@ -306,6 +302,12 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     }
     return new RowsOutput<ErrorRow>(this, `${name}.errors`, shared.operator.stream, null, shared.reader, [])
   }
+}
+
+/** Brings the rejected rows of all inputs, which commits leave alone while there are none, up to a time; and with them all errors. */
+function completeErrors({ dataflow, rejected }: Engine, time: number): void {
+  for (const input of rejected) input.advance(time + 1)
+  dataflow.run()
 }
 
 /** Runs a job in the caller's thread. Close the app when done: `using app = embed(job)`. */

@@ -7,6 +7,7 @@
  */
 
 import { Builder } from '../operators/builder.ts'
+import { ErrorsOperator } from '../operators/errors.ts'
 import type { InputOperator } from '../operators/input.ts'
 import type { InputDefinitions } from '../operators/input-definition.ts'
 import { builtInput } from '../operators/input-node.ts'
@@ -15,6 +16,7 @@ import type { KeyedInputOperator } from '../operators/upsert.ts'
 import { ShardTable } from '../runtime/channel/shard-table.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Dataflow } from '../runtime/graph/dataflow.ts'
+import type { Stream } from '../runtime/graph/stream.ts'
 import { Timeline } from '../runtime/time/timeline.ts'
 import type { BlockStore } from '../runtime/trace/block-store.ts'
 import { DataflowCheckpoint } from './dataflow-checkpoint.ts'
@@ -229,6 +231,8 @@ export class SimulatedCluster {
         feeds.push(feed)
       }
     }
-    for (const output of this.outputs.values()) output.build(builder, this.errors)
+    const errors = new Set<Stream>()
+    for (const output of this.outputs.values()) for (const stream of output.build(builder)) errors.add(stream)
+    this.errors.hear(new ErrorsOperator(graph, errors).stream)
   }
 }

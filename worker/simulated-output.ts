@@ -14,7 +14,6 @@ export class SimulatedOutput {
   readonly changes = new Map<number, RowChange<object>[]>()
   private readonly operators: OutputOperator[] = []
   private readonly readers: ArrangementReader[] = []
-  private readonly heard = new Set<Stream>()
 
   constructor(name: string, definition: OutputDefinition | null) {
     this.name = name
@@ -28,15 +27,15 @@ export class SimulatedOutput {
     return least
   }
 
-  /** Adds the operators of one worker; the node's errors go to `errors`. */
-  build(builder: Builder, errors: SimulatedOutput): void {
+  /** Adds the operators of one worker. Returns the node's streams of errors. */
+  build(builder: Builder): ReadonlySet<Stream> {
     const output = this.definition as OutputDefinition
     const { rows, errors: streams } = builder.of(output.node)
-    for (const stream of streams) errors.hear(stream)
     this.hear(rows)
-    if (output instanceof Changelog) return
+    if (output instanceof Changelog) return streams
     const keys = output instanceof IndexedOutput ? output.keyColumns : output.node.schema.names.map((_, column) => column)
     this.readers.push(new ArrangementReader(builder.arrange(output.node, keys)))
+    return streams
   }
 
   /** Whether rows are kept and can be read. */
@@ -66,9 +65,8 @@ export class SimulatedOutput {
     })
   }
 
-  private hear(stream: Stream): void {
-    if (this.heard.has(stream)) return
-    this.heard.add(stream)
+  /** Puts the changes of one worker together with those of the others. */
+  hear(stream: Stream): void {
     const operator = new OutputOperator(stream, this.name)
     this.operators.push(operator)
     operator.subscribe(({ time, changes }) => {

@@ -124,6 +124,36 @@ test('rows that could not be decoded are errors of every output behind the input
   expect(app.outputs.both.errors.rows()).toEqual([])
 })
 
+test('errors of a time wait for nothing but that time, whatever the inputs do', () => {
+  const j = job('j', { a: table({ k: int32 }), b: table({ k: int32 }) }, ({ a, b }) => ({
+    x: a
+      .select((r) => ({ k: r.k.divide(r.k) }))
+      .concat(b)
+      .distinct(),
+  }))
+  using app = embed(j, { clock: () => 0 })
+  const told: number[] = []
+  app.outputs.x.errors.subscribe(({ time }) => told.push(time))
+  const bad = { source: 'b', position: '1', excerpt: '?', message: 'no' }
+  app.inputs.a.insert({ k: 0 })
+  expect(app.commit()).toBe(0)
+  app.inputs.b.reject(bad)
+  app.commit()
+  app.commit()
+  app.inputs.b.reject(bad)
+  expect(app.outputs.x.errors.rows()).toHaveLength(2)
+  app.inputs.a.remove({ k: 0 })
+  app.commit()
+  app.inputs.b.unreject(bad)
+  app.inputs.b.unreject(bad)
+  app.commit()
+  expect(told).toEqual([0, 1, 3, 4])
+  expect(app.outputs.x.errors.rows()).toEqual([])
+  for (let i = 0; i < 5000; i++) app.inputs.b.reject({ ...bad, position: `${i}` })
+  expect(app.advanceTo(10)).toBe(10)
+  expect(app.outputs.x.errors.rows()).toHaveLength(5000)
+})
+
 test('a function that is not deterministic is found in development', () => {
   let calls = 0
   const j = job('j', { t: table({ k: int32 }) }, ({ t }) => ({ x: t.map({ k: int32 }, () => ({ k: calls++ })) }))
