@@ -35,7 +35,7 @@ export class GeneralConsolidateOperator extends Operator {
   private readonly types: readonly ColumnType[]
   private readonly pool: BatchPool
   private readonly pending: PendingTimes
-  private readonly open = new Map<number, OpenTime>()
+  private readonly open = new Map<number, OpenTime>() // not state: only rows of times that are not complete yet
 
   constructor(input: Stream) {
     super(input.operator.dataflow, 'consolidate')
