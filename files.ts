@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** `millrace/files`: change-log files as the inputs of a job, on Node. */
 
 import { FileSource, type FileSourceOptions } from './connectors/file/source.ts'
