@@ -2,6 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import * as publishedFiles from '../../files.ts'
+import * as published from '../../millrace.ts'
+import * as publishedTesting from '../../testing.ts'
 import { node, root } from '../package/run.ts'
 import { trackedFiles } from '../tidy/project.ts'
 
@@ -56,6 +59,23 @@ describe('pages', () => {
   test.each(pages)('%s: links lead somewhere', (page) => expect(brokenLinks(page, read(page))).toEqual([]))
   test.each(pages)('%s: the files it names are there', (page) => expect(missingFiles(page, read(page))).toEqual([]))
   test('docs/operators.md is up to date', () => void node(['scripts/operators-page.mjs', '--check'], root))
+})
+
+/** Classes are not named where a function makes them. */
+const functions = [published, publishedFiles, publishedTesting]
+  .flatMap((module) => Object.keys(module))
+  .filter((name) => /^[a-z]/.test(name))
+
+describe('the user guide', () => {
+  const guide = read('docs/api.md')
+  test.each(functions)('speaks of %s', (name) => expect(guide).toMatch(new RegExp(`\\b${name}\\b`)))
+
+  test('knows the codes of errors that are in use', () => {
+    const codes = trackedFiles()
+      .filter((path) => /^(?:runtime|operators|worker|connectors)\/.*\.ts$|^[^/]+\.ts$/.test(path))
+      .flatMap((path) => [...read(path).matchAll(/MillraceError\(\s*'([A-Z_]+)'/g)].map((match) => match[1]))
+    expect([...new Set(codes)].filter((code) => !guide.includes(`\`${code}\``))).toEqual([])
+  })
 })
 
 describe('the checks see what they are for', () => {
