@@ -42,7 +42,10 @@ const page = readFileSync(values.page, 'utf8')
 const from = page.indexOf(BEGIN)
 const to = page.indexOf(END)
 if (from < 0 || to < from) fail(`${values.page} has no place for the table: ${BEGIN} ... ${END}`)
-const parts = [compared.length > 0 ? comparison() : '', alone.length > 0 ? loads() : '', provenance()].filter((part) => part !== '')
+const used = new Set()
+const parts = [compared.length > 0 ? comparison() : '', alone.length > 0 ? loads() : '', legend(), provenance()].filter(
+  (part) => part !== '',
+)
 writeFileSync(values.page, `${page.slice(0, from)}${BEGIN}\n\n${parts.join('\n\n')}\n\n${page.slice(to)}`)
 console.log(`${compared.length} compared cases and ${alone.length} of Millrace alone`)
 
@@ -62,6 +65,11 @@ function loads() {
   return `Millrace alone:\n\n${table(['work', 'rows; replaced a round; rounds', 'load', 'peak memory', 'median round', '99th percentile'], rows)}`
 }
 
+function legend() {
+  const works = [...used].map((name) => `\`${name}\`: ${WORK[name] ?? name}`)
+  return `${works.join('; ')}. An update is a row put in or taken out: replacing a row is two; of both sides of a join, four.`
+}
+
 function provenance() {
   const [cpu] = cpus()
   const seen = cpu === undefined ? '' : ` ${cpu.model.trim()},`
@@ -71,7 +79,8 @@ function provenance() {
 /** `degrees 100000 1000000 1000 100`: keys, rows, rows replaced a round, rounds. */
 function described(name) {
   const [workload, , rows, batch, rounds] = name.split(' ')
-  return { work: WORK[workload] ?? workload, size: `${count(Number(rows))}; ${count(Number(batch))}; ${count(Number(rounds))}` }
+  used.add(workload)
+  return { work: workload, size: `${count(Number(rows))}; ${count(Number(batch))}; ${count(Number(rounds))}` }
 }
 
 function figure(kind, value) {
