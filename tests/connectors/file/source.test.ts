@@ -168,6 +168,11 @@ test('what a finished file has behind its last line feed is read; a record left 
   expect(app.outputs.frauds.get({ accountId: 1 })?.n).toBe(1n)
   expect(errors()).toHaveLength(1)
   expect(errors()[0]).toContain('notes /log/notes.jsonl line 1:')
+  // Whoever looks again finds nothing new, and the position is behind what was taken.
+  await feed.drain()
+  expect(feed.sources.accounts).toMatchObject({ rows: 1, rejected: 0, position: { offset: 27, line: 2 } })
+  expect(feed.sources.frauds?.rows).toBe(1)
+  expect(errors()).toHaveLength(1)
 })
 
 test('a CSV record that is open at the end of the file is an error', async () => {
