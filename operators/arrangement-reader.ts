@@ -29,9 +29,9 @@ export class ArrangementReader {
   private readonly append: (value: number, multiplicity: number) => void
   private key = -1
 
-  constructor(arrangement: ArrangeOperator) {
-    const { input, keyColumns, keyTypes } = arrangement
-    const { schema } = input
+  /** `schema` has the names: collections that differ in names only share an arrangement. */
+  constructor(arrangement: ArrangeOperator, schema: Schema = arrangement.input.schema) {
+    const { keyColumns, keyTypes } = arrangement
     this.arrangement = arrangement
     this.schema = schema
     this.codec = rowCodec(schema)

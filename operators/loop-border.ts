@@ -120,6 +120,13 @@ export class LeaveOperator extends Operator implements RegionExit {
     this.advance(this.complete)
   }
 
+  /** Rows of incomplete outer times come out when the loop is done with them. */
+  override heldTime(): number {
+    let held = Number.POSITIVE_INFINITY
+    for (const { time } of this.incomplete) if (time < held) held = time
+    return held
+  }
+
   override markDictionary(dictionary: Dictionary): void {
     for (const batch of this.incomplete) markBatch(dictionary, batch, this.types)
   }

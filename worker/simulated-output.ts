@@ -34,7 +34,7 @@ export class SimulatedOutput {
     this.hear(rows)
     if (output instanceof Changelog) return streams
     const keys = output instanceof IndexedOutput ? output.keyColumns : output.node.schema.names.map((_, column) => column)
-    this.readers.push(new ArrangementReader(builder.arrange(output.node, keys)))
+    this.readers.push(new ArrangementReader(builder.arrange(output.node, keys), output.node.schema))
     return streams
   }
 

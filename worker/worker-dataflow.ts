@@ -12,7 +12,8 @@ import type { ShardTable } from '../runtime/channel/shard-table.ts'
 import { invariant } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import type { Schedulable } from '../runtime/graph/schedulable.ts'
-import type { DataflowDescription } from '../runtime/progress/dataflow-description.ts'
+import type { TrackedRegion } from '../runtime/graph/tracked-region.ts'
+import type { DataflowDescription, RegionNode } from '../runtime/progress/dataflow-description.ts'
 import { DataflowTracker } from '../runtime/progress/dataflow-tracker.ts'
 import { applyProgress, ProgressChanges } from '../runtime/progress/progress-message.ts'
 import type { Addressed } from '../runtime/protocol/message.ts'
@@ -30,6 +31,8 @@ export class WorkerDataflow implements Exchanger {
   private readonly holders: Schedulable[] = []
   private published = new Float64Array(0)
   private readonly receivers = new Map<number, ExchangeReceiver>()
+  /** Receivers inside loops: the region, and their location in it. */
+  private readonly inside = new Map<number, { readonly region: number; readonly location: number }>()
   /** The graph's activations at the last publication: without new ones nothing held has changed. */
   private publishedAt = -1
 
@@ -43,11 +46,23 @@ export class WorkerDataflow implements Exchanger {
 
   /** Call when all operators exist and before any time passes: sets progress up, the same on every worker. */
   start(): void {
-    const description = describe(this.graph)
-    this.tracker = new DataflowTracker(description, [], this.shards.workers, this.graph.since)
-    this.changes = new ProgressChanges(description, [])
+    const { regions } = this.graph
+    const members = membersOf(this.graph)
+    const description = describe(this.graph, members)
+    const tables = regions.map(({ times }) => times)
+    const tracker = new DataflowTracker(description, tables, this.shards.workers, this.graph.since)
+    const changes = new ProgressChanges(description, tables)
+    this.tracker = tracker
+    this.changes = changes
+    regions.forEach((region, r) => {
+      region.share(tracker.regions[r], (location, time, delta) => changes.updateInRegion(r, location, time, delta))
+    })
     for (const operator of this.graph.operators) {
-      if (operator instanceof ExchangeReceiver) this.receivers.set(operator.id, operator)
+      const region = members.get(operator)
+      if (operator instanceof ExchangeReceiver) {
+        this.receivers.set(operator.id, operator)
+        if (region !== undefined) this.inside.set(operator.id, { region, location: regions[region].locationOf(operator) })
+      } else if (region !== undefined) continue
       else if (operator.readers.length > 0 || operator instanceof ExchangeSender) this.holders.push(operator)
     }
     this.published = Float64Array.from(this.holders, (operator) => (operator.inputs.length === 0 ? this.graph.since : NEVER))
@@ -74,6 +89,7 @@ export class WorkerDataflow implements Exchanger {
     for (const target of tracker.propagate()) this.receivers.get(target)?.setFrontier(tracker.frontier(target))
     if (!this.graph.run(budget)) return false
     this.publish()
+    for (const region of this.graph.regions) region.compactShared()
     return true
   }
 
@@ -81,8 +97,11 @@ export class WorkerDataflow implements Exchanger {
     this.outbox.push({ to: worker, message: frame })
   }
 
-  count(frame: { readonly target: number; readonly time: number }, delta: number): void {
-    ;(this.changes as ProgressChanges).update(frame.target, frame.time, delta)
+  count(frame: { readonly target: number; readonly time: number; readonly timeId: number }, delta: number): void {
+    const changes = this.changes as ProgressChanges
+    const inside = this.inside.get(frame.target)
+    if (inside === undefined) changes.update(frame.target, frame.time, delta)
+    else changes.updateInRegion(inside.region, inside.location, frame.timeId, delta)
   }
 
   private publish(): void {
@@ -105,21 +124,45 @@ export class WorkerDataflow implements Exchanger {
   }
 }
 
+/** Operators whose output is inside a loop, with the number of the region. */
+function membersOf(graph: Dataflow): Map<Schedulable, number> {
+  const members = new Map<Schedulable, number>()
+  graph.regions.forEach((region, r) => {
+    for (const operator of region.outline().members) members.set(operator, r)
+  })
+  return members
+}
+
 /** The dataflow's graph for the tracker: a location an operator, by id; an exchange edge leads from sender to receiver. */
-function describe(graph: Dataflow): DataflowDescription {
+function describe(graph: Dataflow, members: ReadonlyMap<Schedulable, number>): DataflowDescription {
   const edges: { from: number; to: number }[] = []
-  for (const operator of graph.operators) {
-    for (const port of operator.readers) edges.push({ from: operator.id, to: port.operator.id })
+  const outside = graph.operators.filter((operator) => !members.has(operator))
+  for (const operator of outside) {
+    for (const port of operator.readers) if (!members.has(port.operator)) edges.push({ from: operator.id, to: port.operator.id })
     if (operator instanceof ExchangeSender) edges.push({ from: operator.id, to: operator.target })
   }
   return {
     locations: graph.operators.length,
     edges,
-    queryPorts: graph.operators.filter((operator) => operator instanceof ExchangeReceiver).map((operator) => operator.id),
-    initialCapabilities: graph.operators
+    queryPorts: outside.filter((operator) => operator instanceof ExchangeReceiver).map((operator) => operator.id),
+    initialCapabilities: outside
       .filter((operator) => operator.inputs.length === 0 && !(operator instanceof ExchangeReceiver))
-      .map((o) => o.id),
-    regions: [],
+      .map((operator) => operator.id),
+    regions: graph.regions.map((region) => regionNode(region, graph)),
     names: graph.operators.map((operator) => `${operator.name}#${operator.id}`),
+  }
+}
+
+/** A loop as a node between what it is entered from and what leaves it. */
+function regionNode(region: TrackedRegion, graph: Dataflow): RegionNode {
+  const { description, entrances, exits } = region.outline()
+  return {
+    description,
+    inputs: entrances.flatMap(({ operator, location }) =>
+      graph.operators
+        .filter((source) => source.readers.some((port) => port.operator === operator))
+        .map((source) => ({ from: source.id, ingress: location })),
+    ),
+    outputs: exits.map(({ operator, location }) => ({ egress: location, to: operator.id })),
   }
 }

@@ -12,6 +12,7 @@ import type { Dictionary } from '../data/dictionary.ts'
 import { invariant } from '../error.ts'
 import { KeyTable } from '../trace/key-table.ts'
 import type { Schedulable } from './schedulable.ts'
+import type { TrackedRegion } from './tracked-region.ts'
 
 /** What runs at local quiescence: applies what was left pending, or moves progress. Returns whether it made work. */
 export interface Quiescent {
@@ -23,6 +24,8 @@ export class Dataflow {
   readonly dictionary: Dictionary
   readonly operators: Schedulable[] = []
   readonly keyTables: KeyTable[] = []
+  /** Outermost loops. */
+  readonly regions: TrackedRegion[] = []
   /** The least time at which anything can happen in this dataflow. */
   readonly since: number
   /** How rows reach other workers; null where there is one worker and no need to know. */

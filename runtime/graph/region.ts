@@ -13,6 +13,8 @@ import { RegionTracker } from '../progress/region-tracker.ts'
 import { TimeTable } from '../time/time-table.ts'
 import type { Dataflow, Quiescent } from './dataflow.ts'
 import type { Operator, Port } from './operator.ts'
+import type { Schedulable } from './schedulable.ts'
+import type { RegionCount, RegionOutline, TrackedRegion } from './tracked-region.ts'
 
 /** An operator's work that waits for times to be complete. */
 export interface RegionHolder {
@@ -45,7 +47,7 @@ interface Entrance {
   frontier: number
 }
 
-export class Region implements Quiescent {
+export class Region implements Quiescent, TrackedRegion {
   readonly dataflow: Dataflow
   readonly times = new TimeTable()
   private readonly kinds = new Map<Port, EdgeKind>()
@@ -55,11 +57,16 @@ export class Region implements Quiescent {
   private readonly holders: RegionHolder[] = []
   private readonly states: RegionState[] = []
   private tracker: RegionTracker | null = null
+  /** Where holds are counted; null on a single worker, whose tracker is the region's own. */
+  private count: RegionCount | null = null
+  private described: RegionOutline | null = null
+  private locations = new Map<Schedulable, number>()
   private compacted = 0
 
   constructor(dataflow: Dataflow) {
     this.dataflow = dataflow
     dataflow.atEveryQuiescence(this)
+    dataflow.regions.push(this)
   }
 
   /** Times that come through this port change in another way than by identity. */
@@ -97,7 +104,7 @@ export class Region implements Quiescent {
     if (entry.frontier === frontier) return
     const tracker = this.tracking()
     entry.frontier = frontier
-    tracker.setIngressFrontier(entry.location, frontier)
+    if (this.count === null) tracker.setIngressFrontier(entry.location, frontier)
   }
 
   /** Whether nothing can come into a holder's operator any more at this time or an earlier one. */
@@ -108,23 +115,51 @@ export class Region implements Quiescent {
   /** A holder takes up (+1) or gives up (-1) a time at which it may still send. */
   hold(holder: RegionHolder, time: number, delta: number): void {
     const tracker = this.tracking()
-    tracker.update(holder.output, time, delta)
+    if (this.count === null) tracker.update(holder.output, time, delta)
+    else this.count(holder.output, time, delta)
+  }
+
+  outline(): RegionOutline {
+    if (this.described !== null) return this.described
+    const description = this.describe()
+    const leaving = new Set<Schedulable>(this.exits.map(({ operator }) => operator))
+    const members = new Set([...this.locations.keys()].filter((operator) => !leaving.has(operator)))
+    this.described = { description, members, entrances: this.entrances, exits: this.exits }
+    return this.described
+  }
+
+  share(tracker: RegionTracker, count: RegionCount): void {
+    this.tracker = tracker
+    this.count = count
+  }
+
+  locationOf(operator: Schedulable): number {
+    const location = this.locations.get(operator)
+    invariant(location !== undefined, 'an operator is part of its loop')
+    return location
+  }
+
+  compactShared(): void {
+    const tracker = this.tracking()
+    this.compact(Math.min(tracker.leastHeld(), tracker.leastIngress()))
   }
 
   quiescent(): boolean {
     const tracker = this.tracking()
-    tracker.propagate()
+    if (this.count === null) tracker.propagate()
     let made = false
     for (let i = 0; i < this.holders.length; i++) if (this.holders[i].wake()) made = true
     for (let i = 0; i < this.exits.length; i++) if (this.exits[i].reached(tracker.outputFrontier(this.exits[i].location))) made = true
-    if (!made) this.compact(tracker)
+    if (!made && this.count === null) {
+      let least = tracker.leastHeld()
+      for (let i = 0; i < this.entrances.length; i++) if (this.entrances[i].frontier < least) least = this.entrances[i].frontier
+      this.compact(least)
+    }
     return made
   }
 
   /** Moves all state past the outer times that are over everywhere, and gives their ids back. */
-  private compact(tracker: RegionTracker): void {
-    let least = tracker.leastHeld()
-    for (let i = 0; i < this.entrances.length; i++) if (this.entrances[i].frontier < least) least = this.entrances[i].frontier
+  private compact(least: number): void {
     if (least <= this.compacted) return
     this.compacted = least
     const bound = Math.min(least - 1, Number.MAX_SAFE_INTEGER)
@@ -134,7 +169,7 @@ export class Region implements Quiescent {
 
   private tracking(): RegionTracker {
     if (this.tracker !== null) return this.tracker
-    this.tracker = new RegionTracker(this.describe(), this.times)
+    this.tracker = new RegionTracker(this.outline().description, this.times)
     // Until then every time would count as complete.
     this.tracker.propagate()
     return this.tracker
@@ -149,7 +184,7 @@ export class Region implements Quiescent {
     const ingress: number[] = []
     const egress: number[] = []
     const inputs = new Map<Operator, number>()
-    const outputs = new Map<Operator, number>()
+    const outputs = new Map<Schedulable, number>()
     const holders = new Map(this.holders.map((holder) => [holder.operator, holder]))
     const exits = new Map(this.exits.map((exit) => [exit.operator, exit]))
     const open: Operator[] = []
@@ -201,6 +236,7 @@ export class Region implements Quiescent {
       exit.location = locate(0, `${exit.operator.name}#${exit.operator.id}`)
       egress.push(exit.location)
     }
+    this.locations = outputs
     return { depths, edges, queryPorts, ingress, egress, names }
   }
 }

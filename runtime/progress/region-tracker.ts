@@ -182,6 +182,13 @@ export class RegionTracker {
     return least
   }
 
+  /** The least outer time that may still come in; Infinity if none can. */
+  leastIngress(): number {
+    let least = Infinity
+    for (const location of this.description.ingress) if (this.ingress[location] < least) least = this.ingress[location]
+    return least
+  }
+
   /** Pointstamps whose count is not zero. */
   get outstanding(): number {
     let sum = 0

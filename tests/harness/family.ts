@@ -74,3 +74,6 @@ export function pairsOf(left: Made, right: Made, fits: (a: ColumnType, b: Column
 export function sameType(a: ColumnType, b: ColumnType): boolean {
   return typeName(a) === typeName(b)
 }
+
+/** Thrown by a definition where a content gets so large, or a loop so long, that it is no use to go on. */
+export class TooLarge extends Error {}

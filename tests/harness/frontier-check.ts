@@ -2,9 +2,12 @@
  * What frontiers outside loops may be, from the true state of all workers: every batch in a queue, every frame on a link, every
  * time that an operator has kept. A frontier must never pass a time that can still appear, and at rest must not be behind.
  */
+
+import { LeaveOperator } from '../../operators/loop-border.ts'
 import { type ExchangeReceiver, ExchangeSender } from '../../runtime/channel/exchange.ts'
 import type { Dataflow } from '../../runtime/graph/dataflow.ts'
 import { Operator } from '../../runtime/graph/operator.ts'
+import type { Region } from '../../runtime/graph/region.ts'
 import type { Schedulable } from '../../runtime/graph/schedulable.ts'
 import type { SimulatedGroup } from '../../worker/simulated-group.ts'
 
@@ -15,6 +18,10 @@ export class FrontierCheck {
   private readonly graphs: readonly Dataflow[]
   /** By worker and operator: the least time that it kept when it last ran. */
   private readonly kept: Float64Array[]
+  /** By worker and loop: how many times are held inside, by outer time. */
+  private readonly heldInside: Map<number, number>[][]
+  /** By worker: the operators inside loops, with the number of the loop. */
+  private readonly members: Map<Schedulable, number>[]
   checks = 0
 
   /** Call before anything happens. Watches the operators' steps from then on. */
@@ -26,15 +33,52 @@ export class FrontierCheck {
       for (const operator of graph.operators) this.watch(operator, kept)
       return kept
     })
+    this.heldInside = graphs.map((graph) => (graph.regions as Region[]).map(watchHolds))
+    this.members = graphs.map(
+      ({ regions }) => new Map(regions.flatMap((region, r) => [...region.outline().members].map((one) => [one, r]))),
+    )
+    graphs.forEach((graph, worker) => {
+      for (const operator of graph.operators) if (operator instanceof Operator && !this.members[worker].has(operator)) watchOrder(operator)
+    })
   }
 
   private watch(operator: Schedulable, kept: Float64Array): void {
-    if (operator instanceof Operator) watchOrder(operator)
     const step = operator.step
     operator.step = () => {
       step.call(operator)
       kept[operator.id] = operator.inputs.length > 0 && operator.frontier < operator.inputFrontier() ? operator.frontier : NEVER
     }
+  }
+
+  /** By loop: the least outer time of anything inside, on any worker or on its way. */
+  private possibleInside(): number[] {
+    const least = this.graphs[0].regions.map(() => NEVER)
+    this.graphs.forEach((graph, worker) => {
+      graph.regions.forEach((region, r) => {
+        const { entrances, exits } = region.outline()
+        for (const outer of this.heldInside[worker][r].keys()) least[r] = Math.min(least[r], outer)
+        for (const operator of graph.operators) {
+          if (this.members[worker].get(operator) !== r && !exits.some((exit) => exit.operator === operator)) continue
+          const entering = entrances.some((entrance) => entrance.operator === operator)
+          for (const port of operator.inputs)
+            for (let i = 0; i < port.length; i++) {
+              const batch = port.at(i)
+              if (batch === null) continue
+              if (entering) least[r] = Math.min(least[r], batch.time)
+              else if (batch.times === null) least[r] = Math.min(least[r], region.times.outer(batch.time))
+              else for (let j = 0; j < batch.n; j++) least[r] = Math.min(least[r], region.times.outer(batch.times[j]))
+            }
+        }
+      })
+      const arrived = graph.operators.flatMap((operator) => (isReceiver(operator) ? operator.waiting : []))
+      for (const message of [...this.group.underWay(worker), ...arrived]) {
+        if (message.kind !== 'frame' || message.times === null || message.timeOf === null) continue
+        const region = this.members[worker].get(graph.operators[message.target]) as number
+        const stride = message.times.length / (1 + Math.max(...message.timeOf))
+        for (let p = 0; p < message.times.length; p += stride) least[region] = Math.min(least[region], message.times[p])
+      }
+    })
+    return least
   }
 
   /** @throws Error naming the operator whose frontier is wrong */
@@ -45,6 +89,8 @@ export class FrontierCheck {
     /** The least time that can still appear at the output of each operator on any worker, and what is on its way to a receiver. */
     const possible = graphs.map((graph, worker) =>
       Float64Array.from(graph.operators, (operator, id) => {
+        if (this.members[worker].has(operator)) return NEVER
+        if (operator instanceof LeaveOperator) return operator.heldTime()
         let least = operator.inputs.length === 0 && !isReceiver(operator) ? operator.frontier : this.kept[worker][id]
         for (const port of operator.inputs) for (let i = 0; i < port.length; i++) least = Math.min(least, port.at(i)?.time ?? NEVER)
         if (isReceiver(operator)) for (const frame of operator.waiting) least = Math.min(least, frame.time)
@@ -53,8 +99,10 @@ export class FrontierCheck {
     )
     graphs.forEach((_, to) => {
       for (const message of this.group.underWay(to))
-        if (message.kind === 'frame') possible[to][message.target] = Math.min(possible[to][message.target], message.time)
+        if (message.kind === 'frame' && message.times === null)
+          possible[to][message.target] = Math.min(possible[to][message.target], message.time)
     })
+    const inside = this.possibleInside()
     // Operators are in topological order, so one pass over all carries the minima down.
     const target = new Float64Array(size).fill(NEVER)
     for (let id = 0; id < size; id++) {
@@ -65,6 +113,15 @@ export class FrontierCheck {
           for (let w = 0; w < graphs.length; w++) target[id] = Math.min(target[id], possible[w][id])
           possible[worker][id] = Math.min(possible[worker][id], sent)
         }
+        if (this.members[worker].has(operator)) return
+        if (operator instanceof LeaveOperator) {
+          const region = graph.regions.findIndex((one) => one.outline().exits.some((exit) => exit.operator === operator))
+          possible[worker][id] = Math.min(possible[worker][id], inside[region])
+        }
+        for (const port of operator.readers) {
+          const region = this.members[worker].get(port.operator)
+          if (region !== undefined) inside[region] = Math.min(inside[region], possible[worker][id])
+        }
         for (const port of operator.readers)
           possible[worker][port.operator.id] = Math.min(possible[worker][port.operator.id], possible[worker][id])
         if (operator instanceof ExchangeSender) target[operator.target] = Math.min(target[operator.target], possible[worker][id])
@@ -72,6 +129,7 @@ export class FrontierCheck {
     }
     graphs.forEach((graph, worker) => {
       for (const operator of graph.operators) {
+        if (this.members[worker].has(operator)) continue
         const ideal = isReceiver(operator) ? target[operator.id] : possible[worker][operator.id]
         const told = isReceiver(operator)
           ? Math.max(operator.frontier, this.group.workers[worker].dataflows[0].frontierAt(operator.id))
@@ -85,6 +143,19 @@ export class FrontierCheck {
       }
     })
   }
+}
+
+/** Counts what a loop's operators hold, by outer time. */
+function watchHolds(region: Region): Map<number, number> {
+  const held = new Map<number, number>()
+  const { hold } = region
+  region.hold = (holder, time, delta) => {
+    const outer = region.times.outer(time)
+    held.set(outer, (held.get(outer) ?? 0) + delta)
+    if (held.get(outer) === 0) held.delete(outer)
+    hold.call(region, holder, time, delta)
+  }
+  return held
 }
 
 /** Outside loops an operator sends in the order of times, and nothing below its frontier. */

@@ -5,19 +5,18 @@ import { type InputNode, inputNode } from '../../operators/input-node.ts'
 import { Job } from '../../operators/job.ts'
 import type { Columns } from '../../runtime/data/schema.ts'
 import { add, type Multiset, type Row } from '../oracle/multiset.ts'
-import { Numbers, nameOfColumn, type Source } from './family.ts'
+import { Numbers, nameOfColumn, type Source, TooLarge } from './family.ts'
 import { keyedFamilies, keyText } from './keyed-families.ts'
+import { loopFamilies } from './loop-families.ts'
 import type { ChangeSpec, InputSpec, Scenario } from './scenario.ts'
 import { statelessFamilies } from './stateless-families.ts'
 import { paletteOf, rowOf } from './values.ts'
 
-export const families = { ...statelessFamilies, ...keyedFamilies }
+export const families = { ...statelessFamilies, ...keyedFamilies, ...loopFamilies }
 
 /** Contents with more rows or higher multiplicities than these say nothing more, and take long. */
 const MAX_ROWS = 3_000
 const MAX_MULTIPLICITY = 1_000_000
-
-export class TooLarge extends Error {}
 
 export interface Program {
   readonly job: Job<never, never>

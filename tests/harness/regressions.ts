@@ -53,6 +53,22 @@ export const regressions: readonly { readonly title: string; readonly scenario: 
     },
   },
   {
+    title: 'collections that differ in the names of columns share an index, and each is read with its own names',
+    scenario: {
+      ...calm,
+      inputs: [{ kind: 'keyed', types: [0, 7] }],
+      operators: [
+        { family: 'reduce', args: [0] },
+        { family: 'filterRows', args: [1] },
+        { family: 'aggregate', args: [2, 295, 0, 0, 201, 576] },
+      ],
+      outputs: [3, 2],
+      commits: [{ ...commit, changes: [{ input: 0, values: [0, 0], diff: 1 }] }],
+      workers: 1,
+      seed: 563848920,
+    },
+  },
+  {
     title: 'the ids of evicted keys are not given to other keys',
     scenario: {
       ...calm,

@@ -14,6 +14,10 @@ import { evaluate, Inputs, inputName, outputName, type Program, programOf } from
 import type { ChangeSpec, FaultSpec, Scenario } from './scenario.ts'
 import { rowOf } from './values.ts'
 
+/** Frontiers are checked after each of so many actions; then, in long runs, after one of so many. */
+const CHECKED_ACTIONS = 4_000
+const CHECKED_LATER = 16
+
 export interface Outcome {
   readonly commits: number
   readonly changes: number
@@ -96,9 +100,10 @@ function run(scenario: Scenario): Outcome {
       ...(from === undefined ? {} : { from }),
     })
     const frontiers = new FrontierCheck(cluster.group, cluster.graphs)
+    let actions = 0
     cluster.group.afterAction = () => {
       if (scenario.collect) collect(cluster.graphs)
-      frontiers.run(false)
+      if (actions++ < CHECKED_ACTIONS || actions % CHECKED_LATER === 0) frontiers.run(false)
     }
     return { cluster, frontiers }
   }

@@ -2,9 +2,10 @@
  * Replays simulated runs: `npm run -s sim -- SEED [COUNT]`. A seed (from 0 on) gives the same program, input, schedule and
  * faults every time. A failing one is made smaller and printed.
  */
+
+import { TooLarge } from './family.ts'
 import { generate, type Wanted } from './generate.ts'
 import { minimise } from './minimise.ts'
-import { TooLarge } from './program.ts'
 import { runScenario } from './run.ts'
 import type { Scenario } from './scenario.ts'
 
