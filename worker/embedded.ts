@@ -277,11 +277,11 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
   ): ChangesOutput<object> {
     if (output instanceof Changelog) return new ChangesOutput(this, name, rows, errors)
     if (output instanceof IndexedOutput) {
-      const reader = new ArrangementReader(builder.arrange(output.node, output.keyColumns))
+      const reader = new ArrangementReader(builder.arrange(output.node, output.keyColumns), output.node.schema)
       return new KeyedOutput(this, name, rows, errors, reader, output.keyColumns)
     }
     const all = output.node.schema.names.map((_, column) => column)
-    return new RowsOutput(this, name, rows, errors, new ArrangementReader(builder.arrange(output.node, all)), [])
+    return new RowsOutput(this, name, rows, errors, new ArrangementReader(builder.arrange(output.node, all), output.node.schema), [])
   }
 
   /** The errors of an output; outputs with the same sources of errors share the index. */
