@@ -2,7 +2,7 @@
 /** The public package. */
 
 export { type Bound, Collection, type EnterLoop, Grouped, type InspectedChange } from './operators/collection.ts'
-export { type Collections, iterateAll, reachability } from './operators/collection-loops.ts'
+export { type Collections, connectedComponents, iterateAll, reachability } from './operators/collection-loops.ts'
 export {
   Aggregate,
   type AggregatedColumns,
@@ -35,7 +35,7 @@ export {
 export type { IterateOptions } from './operators/iterate.ts'
 export { type InputCollections, Job, job, type OutputDefinition, type OutputDefinitions } from './operators/job.ts'
 export type { ColumnChanges, RowChange, RowChanges, Unsubscribe } from './operators/output.ts'
-export { Changelog } from './operators/output-definition.ts'
+export { Changelog, Probed } from './operators/output-definition.ts'
 export type { TopOptions } from './operators/top-k.ts'
 export {
   array,
@@ -55,6 +55,7 @@ export {
 export type { Columns, RowOf } from './runtime/data/schema.ts'
 export { type ErrorCode, MillraceError } from './runtime/error.ts'
 export { type App, type AppHold, type EmbedOptions, embed, type Time } from './worker/embedded.ts'
+export { type CapturedLogs, capture, replay } from './worker/embedded-capture.ts'
 export type { KeyUpdate } from './worker/embedded-follow.ts'
 export type { ColumnValues, InputsOf, KeyedInput, Rejected, StreamInput, TableInput } from './worker/embedded-inputs.ts'
 export type {
@@ -63,6 +64,7 @@ export type {
   ErrorRow,
   KeyedOutput,
   OutputsOf,
+  ProbeOutput,
   ReadOptions,
   RowsOutput,
   ScanOptions,

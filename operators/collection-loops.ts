@@ -2,6 +2,7 @@
 import type { Columns } from '../runtime/data/schema.ts'
 import { located } from './call-site.ts'
 import { Collection, type EnterLoop } from './collection.ts'
+import { connectedComponents as connectedComponentsPlan } from './connected-components.ts'
 import { type IterateOptions, iterateAll as iteratePlans } from './iterate.ts'
 import type { PlanNode } from './plan.ts'
 import { reachability as reachabilityPlan } from './reachability.ts'
@@ -48,6 +49,22 @@ export function reachability<C extends Columns, E extends Columns>(
   const list = (names: string | readonly string[]): readonly string[] => (typeof names === 'string' ? [names] : names)
   return located(reachability as () => unknown, '', [roots, edges, sources, targets], (origin) => {
     return new Collection<C>(reachabilityPlan(roots.node, edges.node, list(sources), list(targets), options, origin), 'reachability(...)')
+  })
+}
+
+/**
+ * For each node of an undirected graph the least node that it is connected with, itself counting: equal for the nodes of one component.
+ * @param source the column of `edges` with one end
+ * @param target the one with the other end, of the same type
+ */
+export function connectedComponents<E extends Columns, S extends keyof E & string>(
+  edges: Collection<E>,
+  source: S,
+  target: keyof E & string,
+  options: IterateOptions = {},
+): Collection<{ readonly node: E[S]; readonly component: E[S] }> {
+  return located(connectedComponents as () => unknown, '', [edges, source, target], (origin) => {
+    return new Collection(connectedComponentsPlan(edges.node, source, target, options, origin), 'connectedComponents(...)')
   })
 }
 

@@ -32,7 +32,7 @@ import {
 import { map } from './map.ts'
 import { negate } from './negate.ts'
 import type { RowChange } from './output.ts'
-import { Changelog } from './output-definition.ts'
+import { Changelog, Probed } from './output-definition.ts'
 import type { PlanNode } from './plan.ts'
 import { positionsOf } from './plan-columns.ts'
 import { type Reduce, reduce } from './reduce.ts'
@@ -255,6 +255,11 @@ export class Collection<C extends Columns> {
   /** As an output: only its changes; nothing is kept. */
   changelog(): Changelog<C> {
     return new Changelog(this.node)
+  }
+
+  /** As an output: tells up to which time the collection is complete. */
+  probe(): Probed {
+    return new Probed(this.node)
   }
 
   private joined(

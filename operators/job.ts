@@ -6,16 +6,16 @@ import { IndexedOutput } from './indexed-output.ts'
 import type { InputDefinition, InputDefinitions, KeyedTableDefinition, StreamDefinition, TableDefinition } from './input-definition.ts'
 import { type InputNode, inputNode } from './input-node.ts'
 import { originOf } from './origin.ts'
-import { Changelog } from './output-definition.ts'
+import { Changelog, Probed } from './output-definition.ts'
 import type { Lookup } from './plan.ts'
 
-/** A result of a job: kept as rows, kept by a key, or given away as changes. */
-export type OutputDefinition = Collection<Columns> | IndexedOutput<Columns, string> | Changelog<Columns>
+/** A result of a job: kept as rows, kept by a key, given away as changes, or only how far it is. */
+export type OutputDefinition = Collection<Columns> | IndexedOutput<Columns, string> | Changelog<Columns> | Probed
 export type OutputDefinitions = { readonly [name: string]: OutputDefinition }
 
 /** The columns that an output's rows are kept by; null if it keeps none. */
 export function keptBy(output: OutputDefinition): readonly number[] | null {
-  if (output instanceof Changelog) return null
+  if (output instanceof Changelog || output instanceof Probed) return null
   return output instanceof IndexedOutput ? output.keyColumns : output.node.schema.names.map((_, column) => column)
 }
 
@@ -50,6 +50,8 @@ export class Job<I extends InputDefinitions, O extends OutputDefinitions> {
   }
 }
 
+const OUTPUTS = [Collection, IndexedOutput, Changelog, Probed]
+
 /**
  * Describes a job. `define` is called once, now; mistakes in it throw here.
  * @param inputs tables and streams by name
@@ -70,7 +72,7 @@ export function job<I extends InputDefinitions, O extends OutputDefinitions>(
   }
   const outputs = define(guarded(collections, 'input') as InputCollections<I>)
   for (const [outputName, output] of Object.entries<unknown>(outputs)) {
-    if (output instanceof Collection || output instanceof IndexedOutput || output instanceof Changelog) continue
+    if (OUTPUTS.some((kind) => output instanceof kind)) continue
     throw new MillraceError('CONFIG', `${origin}  output ${JSON.stringify(outputName)} of job ${name} is no collection.`)
   }
   return new Job(name, inputs, outputs, nodes)

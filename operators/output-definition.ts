@@ -1,4 +1,4 @@
-/** What a job says about its outputs besides plain collections: indexed by a key, or changes only. */
+/** What a job says about its outputs besides plain collections and those with a key: changes only, or only how far they are. */
 import type { Columns } from '../runtime/data/schema.ts'
 import type { PlanNode } from './plan.ts'
 
@@ -8,6 +8,16 @@ export class Changelog<C extends Columns> {
   readonly node: PlanNode
   /** The columns of its rows; for types. */
   declare readonly columns: C
+
+  constructor(node: PlanNode) {
+    this.node = node
+  }
+}
+
+/** An output of which only one thing counts: up to which time it is complete. */
+export class Probed {
+  readonly kind = 'probe'
+  readonly node: PlanNode
 
   constructor(node: PlanNode) {
     this.node = node

@@ -8,8 +8,9 @@ import {
   type StreamDefinition,
   type TableDefinition,
 } from '../operators/input-definition.ts'
+import type { RowChange } from '../operators/output.ts'
 import type { KeyedInputOperator } from '../operators/upsert.ts'
-import type { Columns, RowOf } from '../runtime/data/schema.ts'
+import type { Columns, RowOf, Schema } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 
 /** What handles need of their app. */
@@ -39,7 +40,7 @@ const ROW_ERRORS = new Set(['BAD_ROW', 'UNKNOWN_COLUMN', 'COLUMN_TYPE'])
 
 export abstract class InputHandle {
   protected readonly host: InputHost
-  private readonly name: string
+  protected readonly name: string
   /** null once the app is closed. */
   private rejectedRows: InputOperator | null
 
@@ -58,6 +59,12 @@ export abstract class InputHandle {
   unreject(row: Rejected): void {
     this.changeRejected(row, -1)
   }
+
+  /** The columns of its rows. */
+  abstract get schema(): Schema
+
+  /** Takes changes of rows as an output gives them. @throws MillraceError BAD_ROW for what the input cannot take */
+  abstract applyChanges(changes: readonly RowChange<object>[]): void
 
   /** Lets go of the engine's memory. */
   release(): void {
@@ -104,6 +111,16 @@ export class StreamInput<R extends object> extends InputHandle {
     this.changeColumns(columns, lengthOf(columns), 1)
   }
 
+  get schema(): Schema {
+    this.host.checkOpen()
+    return (this.operator as InputOperator).schema
+  }
+
+  applyChanges(changes: readonly RowChange<object>[]): void {
+    if (changes.some(({ diff }) => diff < 0)) throw onlyAdded(this.name)
+    for (const { row, diff } of changes) this.change([row], diff)
+  }
+
   override release(): void {
     super.release()
     this.operator = null
@@ -126,6 +143,10 @@ export class StreamInput<R extends object> extends InputHandle {
 
 /** The input of a table without a key: a multiset of rows. */
 export class TableInput<R extends object> extends StreamInput<R> {
+  override applyChanges(changes: readonly RowChange<object>[]): void {
+    for (const { row, diff } of changes) this.change([row], diff)
+  }
+
   remove(row: R): void {
     one[0] = row
     this.change(one, -1)
@@ -183,15 +204,33 @@ export class KeyedInput<R extends object, K extends keyof R> extends InputHandle
     for (const key of keys) this.delete(key)
   }
 
+  get schema(): Schema {
+    return this.commands().schema
+  }
+
+  /** A key's last row stays; a key that only loses its row is deleted. */
+  applyChanges(changes: readonly RowChange<object>[]): void {
+    for (const { row, diff } of changes) if (diff < 0) this.delete(this.keyOf(row as R))
+    this.upsertMany(changes.filter(({ diff }) => diff > 0).map(({ row }) => row as R))
+  }
+
   override release(): void {
     super.release()
     this.operator = null
+  }
+
+  private keyOf(row: R): Pick<R, K> {
+    return Object.fromEntries(this.key.map((name) => [name, row[name as keyof R]])) as Pick<R, K>
   }
 
   private commands(): KeyedInputOperator {
     this.host.checkOpen()
     return this.operator as KeyedInputOperator
   }
+}
+
+function onlyAdded(name: string): MillraceError {
+  return new MillraceError('BAD_ROW', `rows are removed from ${name}, a stream, to which rows are only added`, 'Make it a table.')
 }
 
 /** The length of all columns. */

@@ -5,12 +5,13 @@ import type { Delivery } from '../operators/delivery.ts'
 import type { IndexedOutput } from '../operators/indexed-output.ts'
 import type { OutputDefinitions } from '../operators/job.ts'
 import { type ColumnChanges, OutputOperator, type RowChange, type RowChanges, type Unsubscribe } from '../operators/output.ts'
-import type { Changelog } from '../operators/output-definition.ts'
+import type { Changelog, Probed } from '../operators/output-definition.ts'
+import type { ProbeOperator } from '../operators/probe.ts'
 import { type RangeBounds, RowRange } from '../operators/row-range.ts'
 import type { Batch } from '../runtime/data/batch.ts'
 import type { Dictionary } from '../runtime/data/dictionary.ts'
 import type { Row } from '../runtime/data/row-kernels.ts'
-import type { Columns, RowOf } from '../runtime/data/schema.ts'
+import type { Columns, RowOf, Schema } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
@@ -62,8 +63,42 @@ export interface ErrorRow {
   readonly position: string | null
 }
 
+/** What every output's handle has for its app. */
+export interface OutputHandle {
+  /** Lets go of the engine's memory. */
+  release(): void
+}
+
+/** An output that only tells how far it is. */
+export class ProbeOutput implements OutputHandle {
+  readonly name: string
+  private readonly host: OutputHost
+  private operator: ProbeOperator | null
+
+  constructor(host: OutputHost, name: string, operator: ProbeOperator) {
+    this.host = host
+    this.name = name
+    this.operator = operator
+  }
+
+  /** No change at a time below comes any more. */
+  get frontier(): number {
+    this.host.checkReadable()
+    return (this.operator as ProbeOperator).frontier
+  }
+
+  /** Whether all changes up to a time, and at it, have come. */
+  isComplete(time: number): boolean {
+    return this.frontier > time
+  }
+
+  release(): void {
+    this.operator = null
+  }
+}
+
 /** An output whose changes can be followed. */
-export class ChangesOutput<R extends object> {
+export class ChangesOutput<R extends object> implements OutputHandle {
   readonly name: string
   /** What could not be computed of this output, and its inputs' rows that could not be decoded. */
   readonly errors: RowsOutput<ErrorRow>
@@ -78,6 +113,17 @@ export class ChangesOutput<R extends object> {
     this.name = name
     this.stream = stream
     this.errors = errors ?? (this as unknown as RowsOutput<ErrorRow>)
+  }
+
+  /** The columns of its rows. */
+  get schema(): Schema {
+    this.host.checkReadable()
+    return (this.stream as Stream).schema
+  }
+
+  /** The last complete time. */
+  get time(): number {
+    return this.host.time
   }
 
   /**
@@ -107,10 +153,10 @@ export class ChangesOutput<R extends object> {
     return queue
   }
 
-  /** Lets go of the engine's memory. */
   release(): void {
     this.stream = null
     this.operator = null
+    if ((this.errors as unknown) !== this) this.errors.release()
   }
 
   protected drop(queue: object, stop: Unsubscribe): void {
@@ -307,9 +353,11 @@ type OutputOf<D> =
     ? KeyedOutput<RowOf<C>, Pick<RowOf<C>, K>>
     : D extends Changelog<infer C>
       ? ChangesOutput<RowOf<C>>
-      : D extends Collection<infer C extends Columns>
-        ? RowsOutput<RowOf<C>>
-        : never
+      : D extends Probed
+        ? ProbeOutput
+        : D extends Collection<infer C extends Columns>
+          ? RowsOutput<RowOf<C>>
+          : never
 
 /** The handles of a job's outputs. */
 export type OutputsOf<O extends OutputDefinitions> = { readonly [N in keyof O]: OutputOf<O[N]> }

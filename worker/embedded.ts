@@ -17,7 +17,8 @@ import type { InputOperator } from '../operators/input.ts'
 import type { InputDefinitions } from '../operators/input-definition.ts'
 import { builtInput } from '../operators/input-node.ts'
 import { guarded, type Job, type OutputDefinition, type OutputDefinitions, outputLookups } from '../operators/job.ts'
-import { Changelog } from '../operators/output-definition.ts'
+import { Changelog, Probed } from '../operators/output-definition.ts'
+import { ProbeOperator } from '../operators/probe.ts'
 import { checkRemovals } from '../operators/removal-check.ts'
 import { Dictionary } from '../runtime/data/dictionary.ts'
 import { errorSchema } from '../runtime/data/error-schema.ts'
@@ -32,7 +33,16 @@ import { Timeline } from '../runtime/time/timeline.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
 import type { ChangeQueue } from './change-queue.ts'
 import { type InputHandle, type InputHost, type InputsOf, inputHandle } from './embedded-inputs.ts'
-import { ChangesOutput, type ErrorRow, KeyedOutput, type OutputHost, type OutputsOf, RowsOutput } from './embedded-outputs.ts'
+import {
+  ChangesOutput,
+  type ErrorRow,
+  KeyedOutput,
+  type OutputHandle,
+  type OutputHost,
+  type OutputsOf,
+  ProbeOutput,
+  RowsOutput,
+} from './embedded-outputs.ts'
 import { isTemporal } from './temporal-plan.ts'
 
 /** A logical time: microseconds since 1970, a safe integer. */
@@ -76,7 +86,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
   readonly delivery = new Delivery()
   readonly queues = new Set<ChangeQueue<unknown>>()
   private readonly timeline: Timeline
-  private readonly handles: { readonly inputs: Record<string, InputHandle>; readonly outputs: Record<string, ChangesOutput<object>> }
+  private readonly handles: { readonly inputs: Record<string, InputHandle>; readonly outputs: Record<string, OutputHandle> }
   private readonly timer: Timer | null
   private engine: Engine | null
   /** The time of the commit under way, where the caller gave one. */
@@ -183,10 +193,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     this.timer?.clear()
     for (const queue of [...this.queues]) queue.end()
     for (const input of Object.values(this.handles.inputs)) input.release()
-    for (const output of Object.values(this.handles.outputs)) {
-      output.errors.release()
-      output.release()
-    }
+    for (const output of Object.values(this.handles.outputs)) output.release()
   }
 
   [Symbol.dispose](): void {
@@ -268,20 +275,15 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     return { dataflow, dataflows: [dataflow], inputs, rejected, errors: [...errors.values()].map(({ operator }) => operator) }
   }
 
-  private outputHandle(
-    builder: Builder,
-    name: string,
-    output: OutputDefinition,
-    rows: Stream,
-    errors: ErrorsOutput,
-  ): ChangesOutput<object> {
+  private outputHandle(builder: Builder, name: string, output: OutputDefinition, rows: Stream, errors: ErrorsOutput): OutputHandle {
+    if (output instanceof Probed) return new ProbeOutput(this, name, new ProbeOperator(rows))
     if (output instanceof Changelog) return new ChangesOutput(this, name, rows, errors)
     if (output instanceof IndexedOutput) {
-      const reader = new ArrangementReader(builder.arrange(output.node, output.keyColumns), output.node.schema)
+      const reader = new ArrangementReader(builder.arrange(output.node, output.keyColumns))
       return new KeyedOutput(this, name, rows, errors, reader, output.keyColumns)
     }
     const all = output.node.schema.names.map((_, column) => column)
-    return new RowsOutput(this, name, rows, errors, new ArrangementReader(builder.arrange(output.node, all), output.node.schema), [])
+    return new RowsOutput(this, name, rows, errors, new ArrangementReader(builder.arrange(output.node, all)), [])
   }
 
   /** The errors of an output; outputs with the same sources of errors share the index. */

@@ -221,7 +221,7 @@ function encodeArray(type: ColumnType, value: unknown, depth: number): string {
   for (let i = 0; i < value.length; i++) {
     if (i > 0) text += ','
     try {
-      text += encodeElement(element, value[i], depth)
+      text += toJson(element, value[i], depth)
     } catch (error) {
       if (error instanceof MillraceError && error.code === 'COLUMN_TYPE') {
         throw new MillraceError('COLUMN_TYPE', `element ${i}: ${error.message}`, undefined, { cause: error })
@@ -232,7 +232,8 @@ function encodeArray(type: ColumnType, value: unknown, depth: number): string {
   return `${text}]`
 }
 
-function encodeElement(type: ColumnType, value: unknown, depth: number): string {
+/** A value, or null where the type lets it, as JSON text: as in an array. `depth` counts the arrays around it. */
+export function toJson(type: ColumnType, value: unknown, depth = 0): string {
   if (value === null && type.nullable) return 'null'
   switch (type.kind) {
     case 'int32':
@@ -279,7 +280,8 @@ function fromJsonArray(type: ColumnType, values: unknown[]): unknown[] {
   return values.map((value) => fromJson(element, value))
 }
 
-function fromJson(type: ColumnType, value: unknown): unknown {
+/** The value of what `toJson` wrote, parsed. */
+export function fromJson(type: ColumnType, value: unknown): unknown {
   if (value === null && type.kind !== 'json') return null
   switch (type.kind) {
     case 'int64':
