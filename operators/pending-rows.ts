@@ -28,8 +28,10 @@ export class PendingRows {
   private entries = 0
   /** Everything is due later than this. */
   private base: number
-  /** While `take` goes on: the highest bucket with something due. */
+  /** While `take` goes on: the highest bucket with something due, the one it is at, and the base before. */
   private highest = -1
+  private current = 0
+  private baseBefore = 0
   private incoming: Batch
   private ids = new Int32Array(64)
 
@@ -142,10 +144,14 @@ export class PendingRows {
     if (this.highest < 0) {
       if (time <= this.base) return true
       this.highest = bucketOf(time, this.base)
+      this.current = 0
+      this.baseBefore = this.base
       this.base = time
     }
     const end = out.n + room
-    for (let bucket = 0; bucket <= this.highest; bucket++) {
+    // Only the highest bucket has rows that are not due yet; they move to lower ones, which are behind us, also after a pause.
+    for (; this.current <= this.highest; this.current++) {
+      const bucket = this.current
       const list = this.lists[bucket]
       while (this.lengths[bucket] > 0) {
         if (out.n === end) return false
@@ -153,7 +159,9 @@ export class PendingRows {
         this.entries--
         // An entry may be stale: of an id that was dropped, and perhaps given to another row that is listed where it belongs.
         if (this.listed[id] === 0) continue
-        if (this.dueOf(id) > time) this.list(id)
+        const due = this.dueOf(id)
+        if (bucketOf(due, this.baseBefore) !== bucket) continue
+        if (due > time) this.list(id)
         else this.emit(id, out)
       }
     }

@@ -124,7 +124,7 @@ const doubleWords = new Int32Array(double.buffer)
 
 function writeFloat(out: Int32Array, at: number, value: number): void {
   double[0] = value
-  const isNumber = value === value
+  const isNumber = !Number.isNaN(value)
   out[2 * at] = isNumber ? (doubleWords[0] as number) : 0
   out[2 * at + 1] = isNumber ? (doubleWords[1] as number) : NAN_HIGH
 }
