@@ -21,6 +21,7 @@ export { days, greatest, hours, least, literal, minutes, seconds, when } from '.
 export { OrderBy } from './operators/expression/order-by.ts'
 export type { RowExpressions } from './operators/expression/proxy-row.ts'
 export type { SelectedColumns, Selection } from './operators/expression/selection.ts'
+export { ImportedDefinition, imported } from './operators/import-definition.ts'
 export { IndexedOutput } from './operators/indexed-output.ts'
 export {
   type InputDefinition,
@@ -54,7 +55,7 @@ export {
 } from './runtime/data/column-type.ts'
 export type { Columns, RowOf } from './runtime/data/schema.ts'
 export { type ErrorCode, MillraceError } from './runtime/error.ts'
-export { type App, type AppHold, type EmbedOptions, embed, type Time } from './worker/embedded.ts'
+export { type App, type AppHold, type EmbedOptions, embed, type ImportOptions, type Neighbour, type Time } from './worker/embedded.ts'
 export { type CapturedLogs, capture, replay } from './worker/embedded-capture.ts'
 export type { KeyUpdate } from './worker/embedded-follow.ts'
 export type { ColumnValues, InputsOf, KeyedInput, Rejected, StreamInput, TableInput } from './worker/embedded-inputs.ts'

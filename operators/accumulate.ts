@@ -26,7 +26,7 @@ import type { StateCell } from '../runtime/trace/state-cell.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
 import type { TraceRows } from '../runtime/trace/trace-store.ts'
 import type { Accumulator } from './accumulator.ts'
-import type { ArrangeOperator } from './arrange.ts'
+import type { Arrangement } from './arrangement.ts'
 import { ErrorOutlet, rowText } from './error-outlet.ts'
 import { KeyWriter } from './key-writer.ts'
 
@@ -69,7 +69,7 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
     keys: KeyTable,
     accumulators: readonly Accumulator[],
     origin = '',
-    groups: ArrangeOperator | null = null,
+    groups: Arrangement | null = null,
   ) {
     super(input.operator.dataflow, 'aggregate')
     this.keys = keys
@@ -94,7 +94,7 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
     this.errors = accumulators.some((accumulator) => accumulator.canFail)
       ? new ErrorOutlet(this.dataflow, 'aggregate', origin, input)
       : null
-    this.hold = groups === null ? null : groups.trace.hold(this.frontier - 1, 'aggregate')
+    this.hold = groups === null ? null : groups.hold(this.frontier - 1, 'aggregate')
     this.port = this.listen(input.operator)
     this.groupsPort = groups === null ? null : this.listen(groups)
   }

@@ -18,7 +18,7 @@ import { streamOf } from '../runtime/graph/stream.ts'
 import { AccumulateOperator } from './accumulate.ts'
 import { type Accumulator, RowCount } from './accumulator.ts'
 import { AggregateRule } from './aggregate-rule.ts'
-import type { ArrangeOperator } from './arrange.ts'
+import type { Arrangement } from './arrangement.ts'
 import type { Builder } from './builder.ts'
 import { CONSTANT_KEY, withConstantKey, withoutConstantKey } from './constant-key.ts'
 import { checksDeterminism } from './determinism.ts'
@@ -81,7 +81,7 @@ export function aggregate(
           inputs[i] as number[],
           groups?.columns ?? [],
           builder,
-          () => new GroupReader(arrangement as ArrangeOperator),
+          () => new GroupReader(arrangement as Arrangement),
           node.appendOnly === true,
         ),
       )

@@ -19,12 +19,13 @@ import { WordTable } from '../runtime/data/word-table.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
 import { internedWords, type KeyTable } from '../runtime/trace/key-table.ts'
-import { TotalTrace } from '../runtime/trace/total-trace.ts'
+import { type Hold, TotalTrace } from '../runtime/trace/total-trace.ts'
+import type { Arrangement } from './arrangement.ts'
 
 /** Batches above this many rows are sorted by key before they touch the trace. */
 const SORT_ROWS = 10_000
 
-export class ArrangeOperator extends Operator {
+export class ArrangeOperator extends Operator implements Arrangement {
   readonly trace: TotalTrace
   readonly keys: KeyTable
   /** Positions, in the input's schema, of the key and of the columns kept as value. */
@@ -79,6 +80,10 @@ export class ArrangeOperator extends Operator {
   /** The columns of the trace, as a checkpoint stores them. */
   get traceTypes(): { readonly keys: readonly ColumnType[]; readonly values: readonly ColumnType[] } {
     return { keys: this.keyTypes, values: this.valueColumns.map((column) => this.input.schema.types[column] as ColumnType) }
+  }
+
+  hold(time: number, name: string): Hold {
+    return this.trace.hold(time, name)
   }
 
   step(): void {

@@ -6,7 +6,7 @@ import { type RowCodec, rowCodec } from '../runtime/data/row-codec.ts'
 import type { Row } from '../runtime/data/row-kernels.ts'
 import type { Schema } from '../runtime/data/schema.ts'
 import { lookupOnly } from '../runtime/data/value-codec.ts'
-import type { ArrangeOperator } from './arrange.ts'
+import type { Arrangement } from './arrangement.ts'
 
 /** Where a column's words are: in the value, or in the key, which may have a wider type. */
 interface Source {
@@ -16,7 +16,7 @@ interface Source {
 }
 
 export class ArrangementReader {
-  readonly arrangement: ArrangeOperator
+  readonly arrangement: Arrangement
   readonly schema: Schema
   readonly codec: RowCodec
   private readonly keyNames: readonly string[]
@@ -30,7 +30,7 @@ export class ArrangementReader {
   private key = -1
 
   /** `schema` has the names: collections that differ in names only share an arrangement. */
-  constructor(arrangement: ArrangeOperator, schema: Schema = arrangement.input.schema) {
+  constructor(arrangement: Arrangement, schema: Schema = arrangement.input.schema) {
     const { keyColumns, keyTypes } = arrangement
     this.arrangement = arrangement
     this.schema = schema
@@ -111,7 +111,7 @@ export class ArrangementReader {
   }
 }
 
-function sourceOf(arrangement: ArrangeOperator, column: number): Source {
+function sourceOf(arrangement: Arrangement, column: number): Source {
   const { valueColumns, keyColumns, keyTypes, input } = arrangement
   const width = (position: number): number => input.schema.widths[position]
   const value = valueColumns.indexOf(column)

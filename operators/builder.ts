@@ -14,7 +14,9 @@ import { Region } from '../runtime/graph/region.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
 import type { KeyTable } from '../runtime/trace/key-table.ts'
 import { ArrangeOperator } from './arrange.ts'
+import type { Arrangement } from './arrangement.ts'
 import { GeneralArrangeOperator } from './general-arrange.ts'
+import type { ImportArrangementOperator } from './import-arrangement.ts'
 import type { Built, Lookup, PlanNode } from './plan.ts'
 
 /** The lookups of one group: one key table, one set of key types. */
@@ -31,6 +33,8 @@ interface Arranged {
 
 export class Builder {
   readonly dataflow: Dataflow
+  /** The indexes of other dataflows, by the node that stands for each. */
+  readonly imports: ReadonlyMap<PlanNode, ImportArrangementOperator>
   private readonly built = new Map<PlanNode, Built>()
   private readonly groups = new Map<string, { parent: string; group: KeyGroup }>()
   private readonly nodeIds = new Map<PlanNode, number>()
@@ -42,10 +46,17 @@ export class Builder {
   private readonly regions = new Map<object, Region>()
 
   /** @param lookups those that are made besides the nodes' own, by the outputs' readers */
-  constructor(dataflow: Dataflow, outputs: readonly PlanNode[], lookups: readonly Lookup[] = []) {
+  constructor(
+    dataflow: Dataflow,
+    outputs: readonly PlanNode[],
+    lookups: readonly Lookup[] = [],
+    imports: ReadonlyMap<PlanNode, ImportArrangementOperator> = new Map(),
+  ) {
     this.dataflow = dataflow
+    this.imports = imports
     for (const output of outputs) this.collect(output)
     for (const lookup of lookups) this.want(lookup)
+    for (const [node, { keys, keyColumns, keyTypes }] of imports) this.adopt(this.groupOf({ node, columns: keyColumns }), keys, keyTypes)
   }
 
   /** What this worker made of a node; built at the first call. */
@@ -59,7 +70,15 @@ export class Builder {
   }
 
   /** The arrangement of a node's rows by some columns; the same one for everybody who asks for the same. */
-  arrange(node: PlanNode, columns: readonly number[], values?: readonly number[]): ArrangeOperator {
+  arrange(node: PlanNode, columns: readonly number[], values?: readonly number[]): Arrangement {
+    const imported = this.imports.get(node)
+    if (
+      imported !== undefined &&
+      imported.keyColumns.join() === columns.join() &&
+      this.groupOf({ node, columns }).table === imported.keys
+    ) {
+      return imported
+    }
     return this.shared(
       { node, columns, ...(values === undefined ? {} : { values }) },
       this.arrangements,
@@ -133,6 +152,17 @@ export class Builder {
       this.exchanges.set(name, exchanged)
     }
     return exchanged
+  }
+
+  /** Gives a group the key table of an imported index, unless it has one, or keys that this one does not take. */
+  private adopt(group: KeyGroup, keys: KeyTable, types: readonly ColumnType[]): void {
+    const takes = (type: ColumnType, theirs: ColumnType): boolean => {
+      const common = commonKeyType(type, theirs)
+      return common !== null && typeName(common) === typeName(theirs)
+    }
+    if (group.table !== null || !group.types.every((type, i) => takes(type, types[i]))) return
+    group.types = [...types]
+    group.table = keys
   }
 
   /** The columns that somebody reads from what this lookup's index finds; null for all. */

@@ -7,6 +7,7 @@ import { MillraceError } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import { Outlet } from '../runtime/graph/outlet.ts'
 import { type Stream, streamOf } from '../runtime/graph/stream.ts'
+import { identifyErrors } from './error-identity.ts'
 
 /** Longer rows are cut; equal beginnings then count as one error several times. */
 const SHOWN_CHARACTERS = 2000
@@ -25,6 +26,7 @@ export class ErrorOutlet {
     this.kind = kind
     this.origin = origin
     this.stream = streamOf(this.outlet, errorSchema, like.region, like.depth)
+    identifyErrors(this.outlet, { operator: kind, origin })
     like.region?.addFollower(like.operator, this.outlet)
   }
 

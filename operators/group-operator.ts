@@ -17,7 +17,7 @@ import { internedWords, type KeyUser } from '../runtime/trace/key-table.ts'
 import { Segments } from '../runtime/trace/segments.ts'
 import type { DerivedState } from '../runtime/trace/state-cell.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
-import type { ArrangeOperator } from './arrange.ts'
+import type { Arrangement } from './arrangement.ts'
 import { ErrorOutlet, rowText } from './error-outlet.ts'
 import { GroupReader } from './group-reader.ts'
 import type { GroupRule } from './group-rule.ts'
@@ -30,7 +30,7 @@ export class GroupOperator extends Operator implements KeyUser, DerivedState {
   readonly errors: ErrorOutlet | null
   /** Groups computed so far. */
   computed = 0
-  private readonly arrangement: ArrangeOperator
+  private readonly arrangement: Arrangement
   private readonly port: Port
   private readonly hold: Hold
   private readonly rule: GroupRule
@@ -61,9 +61,9 @@ export class GroupOperator extends Operator implements KeyUser, DerivedState {
   private rebuilding = false
 
   /** The schema has the arrangement's key columns first, then the rule's. */
-  constructor(arrangement: ArrangeOperator, kind: string, schema: Schema, rule: GroupRule, origin: string) {
+  constructor(arrangement: Arrangement, kind: string, schema: Schema, rule: GroupRule, origin: string) {
     super(arrangement.dataflow, kind)
-    const { keys, keyColumns, keyTypes, input, trace } = arrangement
+    const { keys, keyColumns, keyTypes, input } = arrangement
     this.arrangement = arrangement
     this.rule = rule
     this.reader = new GroupReader(arrangement)
@@ -84,7 +84,7 @@ export class GroupOperator extends Operator implements KeyUser, DerivedState {
     this.marks = new Uint8Array(keys.capacity)
     keys.users.push(this)
     this.errors = rule.canFail ? new ErrorOutlet(this.dataflow, kind, origin, input) : null
-    this.hold = trace.hold(this.frontier - 1, kind)
+    this.hold = arrangement.hold(this.frontier - 1, kind)
     this.port = this.listen(arrangement)
   }
 

@@ -1,7 +1,7 @@
 /** Reads the rows of one key of an arrangement, as of a time, back into the columns of the arranged collection. */
 import { type Batch, BatchPool } from '../runtime/data/batch.ts'
 import type { ColumnType } from '../runtime/data/column-type.ts'
-import type { ArrangeOperator } from './arrange.ts'
+import type { Arrangement } from './arrangement.ts'
 import type { GeneralArrangeOperator } from './general-arrange.ts'
 import { KeyWriter } from './key-writer.ts'
 
@@ -9,7 +9,7 @@ import { KeyWriter } from './key-writer.ts'
 export type Groups = Pick<GroupReader, 'read'>
 
 export class GroupReader {
-  private readonly arrangement: ArrangeOperator | GeneralArrangeOperator
+  private readonly arrangement: Arrangement | GeneralArrangeOperator
   private readonly group: Batch
   private readonly writer: KeyWriter
   /** Key columns that are not among the values, by position in the schema, and as columns of `group`. */
@@ -18,7 +18,7 @@ export class GroupReader {
   private readonly visit: (value: number, difference: number) => void
   private readonly keyScratch: Int32Array[]
 
-  constructor(arrangement: ArrangeOperator | GeneralArrangeOperator) {
+  constructor(arrangement: Arrangement | GeneralArrangeOperator) {
     this.arrangement = arrangement
     const { input, keyColumns, keyTypes, keys, valueColumns } = arrangement
     this.group = new BatchPool(input.schema.widths).take(0, 16)

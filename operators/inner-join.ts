@@ -2,7 +2,7 @@
 import { Schema } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { streamOf } from '../runtime/graph/stream.ts'
-import type { ArrangeOperator } from './arrange.ts'
+import type { Arrangement } from './arrangement.ts'
 import type { Builder } from './builder.ts'
 import type { HasNode } from './expression/compile.ts'
 import { columnNode, type ExpressionNode } from './expression/node.ts'
@@ -132,7 +132,7 @@ function pickJoin(
 }
 
 /** Where the words of a column are in an arrangement. */
-function joinColumn(arrangement: ArrangeOperator | GeneralArrangeOperator, side: 'left' | 'right', column: number): JoinColumn {
+function joinColumn(arrangement: Arrangement | GeneralArrangeOperator, side: 'left' | 'right', column: number): JoinColumn {
   const { valueColumns, keyColumns, keyTypes, input } = arrangement
   const type = input.schema.types[column]
   const wordsFrom = (first: number): number[] => Array.from({ length: type.width }, (_, i) => first + i)

@@ -47,7 +47,7 @@ export class StreamDefinition<C extends Columns> {
 
 /** Any of them; it says nothing of keys, from which the compiler would otherwise infer too much. */
 export interface InputDefinition {
-  readonly kind: 'table' | 'keyed table' | 'stream'
+  readonly kind: 'table' | 'keyed table' | 'stream' | 'imported'
   readonly columns: Columns
   readonly schema: Schema
 }

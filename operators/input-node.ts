@@ -4,6 +4,7 @@ import { invariant } from '../runtime/error.ts'
 import { type Stream, streamOf } from '../runtime/graph/stream.ts'
 import { ArrangeOperator } from './arrange.ts'
 import type { Builder } from './builder.ts'
+import { identifyErrors } from './error-identity.ts'
 import { InputOperator } from './input.ts'
 import { type InputDefinition, KeyedTableDefinition } from './input-definition.ts'
 import type { Built, PlanNode } from './plan.ts'
@@ -36,6 +37,7 @@ export function inputNode(name: string, definition: InputDefinition, origin = ''
     build: (builder: Builder): BuiltInput => {
       const { dataflow } = builder
       const rejected = new InputOperator(dataflow, `${name} rejected`, errorSchema)
+      identifyErrors(rejected, { operator: 'input', origin: name })
       const errors = new Set([streamOf(rejected, errorSchema)])
       if (!(definition instanceof KeyedTableDefinition)) {
         const input = new InputOperator(dataflow, name, definition.schema)

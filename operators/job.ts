@@ -2,6 +2,8 @@
 import type { Columns } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Collection } from './collection.ts'
+import { ImportedDefinition } from './import-definition.ts'
+import { type ImportNode, importNode } from './import-node.ts'
 import { IndexedOutput } from './indexed-output.ts'
 import type { InputDefinition, InputDefinitions, KeyedTableDefinition, StreamDefinition, TableDefinition } from './input-definition.ts'
 import { type InputNode, inputNode } from './input-node.ts'
@@ -27,11 +29,14 @@ export function outputLookups(outputs: OutputDefinitions): Lookup[] {
   })
 }
 
+/** The columns of an input's rows. */
 type ColumnsOf<D> = D extends TableDefinition<infer C> | StreamDefinition<infer C>
   ? C
   : D extends KeyedTableDefinition<infer C, string>
     ? C
-    : never
+    : D extends ImportedDefinition<infer C, string>
+      ? C
+      : never
 
 /** What `define` gets: a collection for each input. */
 export type InputCollections<I extends InputDefinitions> = { readonly [N in keyof I]: Collection<ColumnsOf<I[N]>> }
@@ -41,12 +46,21 @@ export class Job<I extends InputDefinitions, O extends OutputDefinitions> {
   readonly inputs: I
   readonly outputs: O
   readonly inputNodes: Readonly<Record<string, InputNode>>
+  /** Indexes of other jobs. */
+  readonly importNodes: Readonly<Record<string, ImportNode>>
 
-  constructor(name: string, inputs: I, outputs: O, inputNodes: Readonly<Record<string, InputNode>>) {
+  constructor(
+    name: string,
+    inputs: I,
+    outputs: O,
+    inputNodes: Readonly<Record<string, InputNode>>,
+    importNodes: Readonly<Record<string, ImportNode>> = {},
+  ) {
     this.name = name
     this.inputs = inputs
     this.outputs = outputs
     this.inputNodes = inputNodes
+    this.importNodes = importNodes
   }
 }
 
@@ -65,17 +79,19 @@ export function job<I extends InputDefinitions, O extends OutputDefinitions>(
 ): Job<I, O> {
   const origin = originOf(job)
   const nodes: Record<string, InputNode> = {}
+  const imports: Record<string, ImportNode> = {}
   const collections: Record<string, Collection<Columns>> = {}
   for (const [inputName, definition] of Object.entries<InputDefinition>(inputs)) {
-    nodes[inputName] = inputNode(inputName, definition, origin)
-    collections[inputName] = new Collection(nodes[inputName], inputName)
+    if (definition instanceof ImportedDefinition) imports[inputName] = importNode(inputName, definition, origin)
+    else nodes[inputName] = inputNode(inputName, definition, origin)
+    collections[inputName] = new Collection(imports[inputName] ?? nodes[inputName], inputName)
   }
   const outputs = define(guarded(collections, 'input') as InputCollections<I>)
   for (const [outputName, output] of Object.entries<unknown>(outputs)) {
     if (OUTPUTS.some((kind) => output instanceof kind)) continue
     throw new MillraceError('CONFIG', `${origin}  output ${JSON.stringify(outputName)} of job ${name} is no collection.`)
   }
-  return new Job(name, inputs, outputs, nodes)
+  return new Job(name, inputs, outputs, nodes, imports)
 }
 
 /** A record that says which names it has when asked for another. */

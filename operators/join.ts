@@ -18,7 +18,7 @@ import { invariant } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import type { KeyTable } from '../runtime/trace/key-table.ts'
 import type { TotalTrace } from '../runtime/trace/total-trace.ts'
-import type { ArrangeOperator } from './arrange.ts'
+import type { Arrangement } from './arrangement.ts'
 import {
   type BatchKernel,
   batchKernel,
@@ -43,8 +43,8 @@ interface Task {
 }
 
 export class JoinOperator extends Operator {
-  private readonly left: ArrangeOperator
-  private readonly right: ArrangeOperator
+  private readonly left: Arrangement
+  private readonly right: Arrangement
   private readonly leftPort: Port
   private readonly rightPort: Port
   private readonly pool: BatchPool
@@ -69,7 +69,7 @@ export class JoinOperator extends Operator {
   private heads = new Int32Array(0)
   private next = new Int32Array(0)
 
-  constructor(left: ArrangeOperator, right: ArrangeOperator, schema: Schema, columns: readonly JoinColumn[]) {
+  constructor(left: Arrangement, right: Arrangement, schema: Schema, columns: readonly JoinColumn[]) {
     super(left.dataflow, 'join')
     invariant(left.keys === right.keys, 'joined arrangements share a key table')
     this.left = left
@@ -77,7 +77,7 @@ export class JoinOperator extends Operator {
     this.leftPort = this.listen(left)
     this.rightPort = this.listen(right)
     this.pool = new BatchPool(schema.widths)
-    const side = (arrangement: ArrangeOperator) => {
+    const side = (arrangement: Arrangement) => {
       const rows = arrangement.trace.rows
       return rows === null ? null : { stride: rows.stride, offset: rows.offset }
     }

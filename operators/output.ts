@@ -97,6 +97,13 @@ export class OutputOperator extends Operator implements Deliverer {
     }
   }
 
+  /** Nobody is told any more. */
+  close(): void {
+    this.columnReaders = []
+    this.rowReaders = []
+    this.unlisten(this.stream.operator, this.port)
+  }
+
   step(): void {
     const port = this.port
     for (let batch = port.pop(); batch !== null; batch = port.pop()) {

@@ -11,14 +11,14 @@ import { Operator, type Port } from '../runtime/graph/operator.ts'
 import type { KeyUser } from '../runtime/trace/key-table.ts'
 import { CLASS_SHIFT, HASHED_CLASS, LENGTH_MASK } from '../runtime/trace/segments.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
-import type { ArrangeOperator } from './arrange.ts'
+import type { Arrangement } from './arrangement.ts'
 import { KeyWriter } from './key-writer.ts'
 
 /** Beyond this k keeping the first values in order by insertion costs more than it saves. */
 export const MOST_WORDS = 64
 
 export class TopWordsOperator extends Operator implements KeyUser {
-  private readonly arrangement: ArrangeOperator
+  private readonly arrangement: Arrangement
   private readonly port: Port
   private readonly hold: Hold
   private readonly k: number
@@ -35,7 +35,7 @@ export class TopWordsOperator extends Operator implements KeyUser {
   private keyIds = new Int32Array(64)
 
   /** The schema has the key's columns first, then the value. */
-  constructor(arrangement: ArrangeOperator, schema: Schema, k: number, descending: boolean) {
+  constructor(arrangement: Arrangement, schema: Schema, k: number, descending: boolean) {
     super(arrangement.dataflow, 'topK')
     const { keys, keyColumns, keyTypes, input, trace } = arrangement
     this.arrangement = arrangement

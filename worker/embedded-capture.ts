@@ -46,7 +46,7 @@ export function replay<I extends InputDefinitions, O extends OutputDefinitions>(
   const reading: { input: InputHandle; events: Iterator<CapturedEvent>; next: CapturedEvent | undefined }[] = []
   for (const [name, lines] of Object.entries<Iterable<string> | undefined>(logs)) {
     if (lines === undefined) continue
-    const input = app.inputs[name] as unknown as InputHandle
+    const input = (app.inputs as Record<string, unknown>)[name] as InputHandle
     const events = readLog(lines, input.schema, name)
     reading.push({ input, events, next: events.next().value as CapturedEvent | undefined })
   }

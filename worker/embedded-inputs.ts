@@ -256,7 +256,9 @@ type InputOf<D> =
         : never
 
 /** The handles of a job's inputs. */
-export type InputsOf<I extends InputDefinitions> = { readonly [N in keyof I]: InputOf<I[N]> }
+export type InputsOf<I extends InputDefinitions> = {
+  readonly [N in keyof I as I[N] extends { readonly kind: 'imported' } ? never : N]: InputOf<I[N]>
+}
 
 export function inputHandle(
   host: InputHost,

@@ -154,6 +154,7 @@ export class ChangesOutput<R extends object> implements OutputHandle {
   }
 
   release(): void {
+    this.operator?.close()
     this.stream = null
     this.operator = null
     if ((this.errors as unknown) !== this) this.errors.release()
@@ -240,7 +241,7 @@ export class RowsOutput<R extends object> extends ChangesOutput<R> {
 
   /** Keeps what can be read now readable `asOf` its time until it is released. */
   hold(time: number): Hold {
-    return this.reader.arrangement.trace.hold(time, `${this.name} reader`)
+    return this.reader.arrangement.hold(time, `${this.name} reader`)
   }
 
   override release(): void {
@@ -280,6 +281,8 @@ export interface ScanOptions<K> extends ReadOptions {
 
 /** An output that is kept and looked up by a key. */
 export class KeyedOutput<R extends object, K> extends RowsOutput<R> {
+  /** For types only: whoever imports the output must say exactly its row and key. */
+  declare readonly exact: (row: R, key: K) => readonly [R, K]
   private readonly keyNames: readonly string[]
 
   constructor(

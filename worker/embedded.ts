@@ -9,29 +9,28 @@
 import { ArrangeOperator } from '../operators/arrange.ts'
 import { ArrangementReader } from '../operators/arrangement-reader.ts'
 import { Builder } from '../operators/builder.ts'
-import { Delivery } from '../operators/delivery.ts'
+import type { Delivery } from '../operators/delivery.ts'
 import { checkDeterminism } from '../operators/determinism.ts'
 import { ErrorsOperator } from '../operators/errors.ts'
+import type { ImportArrangementOperator } from '../operators/import-arrangement.ts'
 import { IndexedOutput } from '../operators/indexed-output.ts'
-import type { InputOperator } from '../operators/input.ts'
 import type { InputDefinitions } from '../operators/input-definition.ts'
 import { builtInput } from '../operators/input-node.ts'
 import { guarded, type Job, type OutputDefinition, type OutputDefinitions, outputLookups } from '../operators/job.ts'
 import { Changelog, Probed } from '../operators/output-definition.ts'
+import type { PlanNode } from '../operators/plan.ts'
 import { ProbeOperator } from '../operators/probe.ts'
 import { checkRemovals } from '../operators/removal-check.ts'
-import { Dictionary } from '../runtime/data/dictionary.ts'
 import { errorSchema } from '../runtime/data/error-schema.ts'
 import type { Timer } from '../runtime/env/environment.ts'
-import { SystemClock } from '../runtime/env/system-clock.ts'
 import { SystemTimers } from '../runtime/env/system-timers.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Dataflow } from '../runtime/graph/dataflow.ts'
-import { collectGarbage, isGarbageDue } from '../runtime/graph/garbage.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
-import { Timeline } from '../runtime/time/timeline.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
 import type { ChangeQueue } from './change-queue.ts'
+import { EmbeddedEngine } from './embedded-engine.ts'
+import { type ImportsOf, linkImports, registerExport, withdrawExport } from './embedded-imports.ts'
 import { type InputHandle, type InputHost, type InputsOf, inputHandle } from './embedded-inputs.ts'
 import {
   ChangesOutput,
@@ -43,6 +42,7 @@ import {
   ProbeOutput,
   RowsOutput,
 } from './embedded-outputs.ts'
+import { EnginePart } from './engine-part.ts'
 import { isTemporal } from './temporal-plan.ts'
 
 /** A logical time: microseconds since 1970, a safe integer. */
@@ -60,6 +60,21 @@ export interface EmbedOptions {
   readonly development?: boolean
 }
 
+/** For a job that reads indexes of another one. */
+export interface ImportOptions<I extends InputDefinitions> {
+  /** Runs in the engine of this app: a commit to either closes one time for both. It is closed when the last of them is. */
+  readonly beside?: Neighbour
+  /** For each `imported` input an output of an app beside. */
+  readonly imports?: ImportsOf<I>
+}
+
+/** An app beside which another may run. */
+export interface Neighbour {
+  readonly name: string
+  readonly time: Time
+  commit(): Time
+}
+
 const TICK_MILLISECONDS = 100
 
 /** Keeps all outputs readable as of a time, until it is released. */
@@ -68,85 +83,79 @@ export interface AppHold extends Disposable {
   release(): void
 }
 
-type ErrorsOutput = RowsOutput<ErrorRow>
-
-/** What is dropped when the app is closed. */
-interface Engine {
-  readonly dataflow: Dataflow
-  readonly dataflows: readonly Dataflow[]
-  readonly inputs: readonly InputOperator[]
-  readonly rejected: readonly InputOperator[]
-  readonly errors: readonly ErrorsOperator[]
+/** The index of the errors that come from one set of operators. */
+interface ErrorsIndex {
+  readonly operator: ErrorsOperator
+  readonly reader: ArrangementReader
 }
 
-export class App<I extends InputDefinitions, O extends OutputDefinitions> implements InputHost, OutputHost, Disposable, AsyncDisposable {
+/** What is dropped when the app is closed. */
+interface Seat {
+  readonly engine: EmbeddedEngine
+  readonly part: EnginePart
+}
+
+export class App<I extends InputDefinitions, O extends OutputDefinitions>
+  implements InputHost, OutputHost, Neighbour, Disposable, AsyncDisposable
+{
   readonly name: string
   readonly inputs: InputsOf<I>
   readonly outputs: OutputsOf<O>
-  readonly delivery = new Delivery()
+  readonly delivery: Delivery
   readonly queues = new Set<ChangeQueue<unknown>>()
-  private readonly timeline: Timeline
   private readonly handles: { readonly inputs: Record<string, InputHandle>; readonly outputs: Record<string, OutputHandle> }
   private readonly timer: Timer | null
-  private engine: Engine | null
-  /** The time of the commit under way, where the caller gave one. */
-  private given = -1
+  private seat: Seat | null
+  private readonly holds = new Set<() => void>()
+  private lastTime: Time = -1
   private failure: unknown = null
 
-  constructor(job: Job<I, O>, options: EmbedOptions = {}) {
+  constructor(job: Job<I, O>, options: EmbedOptions & ImportOptions<I> = {}) {
     this.name = job.name
-    const systemClock = new SystemClock()
-    const clock = options.clock ?? (() => systemClock.now())
-    this.timeline = new Timeline(() => (this.given >= 0 ? this.given : clock()), -1)
-    const dataflow = new Dataflow(job.name, new Dictionary())
+    const { beside } = options
+    if (beside !== undefined && options.clock !== undefined)
+      throw new MillraceError('CONFIG', `${job.name} has the clock of the app beside which it runs.`, 'Give no clock.')
+    const engine = beside === undefined ? new EmbeddedEngine(options.clock) : engineOf(beside, job.name)
+    if (engine.isRunning) throw new MillraceError('REENTRANT', 'columns are handed over while outputs change', 'Embed after the commit.')
+    const dataflow = new Dataflow(job.name, engine.dictionary, Math.max(0, engine.time))
     checkDeterminism(dataflow, options.development === true)
     checkRemovals(dataflow, options.development === true)
     this.handles = { inputs: {}, outputs: {} }
-    this.engine = this.build(job, dataflow)
+    const part = new EnginePart(job.name, dataflow, (error) => this.stopped(error))
+    this.seat = { engine, part }
+    this.delivery = part.delivery
+    try {
+      const imports = linkImports(part, job.importNodes, options.imports ?? {}, engine.parts, engine.time)
+      part.build(() => this.build(job, imports))
+      engine.start(part)
+    } catch (error) {
+      part.detach()
+      throw error
+    }
+    engines.set(this, engine)
     this.inputs = guarded(this.handles.inputs, 'input') as InputsOf<I>
     this.outputs = guarded(this.handles.outputs, 'output') as OutputsOf<O>
     const nodes = Object.values<OutputDefinition>(job.outputs).map((output) => output.node)
-    const every = options.tickEvery ?? (options.clock === undefined && nodes.some((node) => isTemporal(node)) ? TICK_MILLISECONDS : 0)
+    const every = options.tickEvery ?? (engine.isReal && nodes.some((node) => isTemporal(node)) ? TICK_MILLISECONDS : 0)
     this.timer = every > 0 ? new SystemTimers().setInterval(() => this.tick(), every, { background: true }) : null
   }
 
-  /** The last complete time; -1 before the first commit. */
+  /** The last complete time; -1 before the first commit. It is that of all apps beside each other. */
   get time(): Time {
-    return this.timeline.closed
+    return this.seat === null ? this.lastTime : this.seat.engine.time
   }
 
-  /** Whether something was written since the last commit. */
+  /** Whether something was written since the last commit, to this app or one beside it. */
   get hasWritten(): boolean {
-    const { inputs, rejected } = this.running()
-    return inputs.some((input) => input.pending) || rejected.some((input) => input.pending)
+    return this.running().engine.hasWritten
   }
 
   /**
-   * Makes everything that was written visible at one new time, and returns it.
+   * Makes everything that was written visible at one new time, and returns it; for all apps beside each other.
    * @throws MillraceError REENTRANT inside a subscriber, CLOSED; and what a subscriber threw, the commit being complete
    */
   commit(): Time {
-    const engine = this.running()
-    const { dataflow, inputs, rejected, errors } = engine
-    if (dataflow.isRunning || this.delivery.active) {
-      throw new MillraceError(
-        'REENTRANT',
-        'a subscriber commits while a commit is under way',
-        'Write in the subscriber, and commit after it.',
-      )
-    }
-    const time = this.timeline.close()
-    try {
-      for (let i = 0; i < inputs.length; i++) inputs[i].seal(time)
-      for (let i = 0; i < rejected.length; i++) if (rejected[i].pending) rejected[i].seal(time)
-      dataflow.run()
-      for (let i = 0; i < errors.length; i++) if (errors[i].waits) completeErrors(engine, time)
-      if (isGarbageDue(dataflow.dictionary, engine.dataflows)) collectGarbage(dataflow.dictionary, engine.dataflows)
-    } catch (error) {
-      throw this.fail(error)
-    }
-    if (this.delivery.waiting) this.delivery.flush()
-    return time
+    return this.running().engine.commit()
   }
 
   /**
@@ -154,24 +163,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
    * @throws MillraceError BAD_TIME if the time is not after the last one, or rows of the next commit are under way at a later one
    */
   advanceTo(time: Time): Time {
-    this.running()
-    if (!Number.isSafeInteger(time)) throw new MillraceError('BAD_TIME', `${time} is no time`, 'Times are whole microseconds since 1970.')
-    if (time <= this.time) throw new MillraceError('BAD_TIME', `time ${time} has passed: the last commit was at ${this.time}`)
-    const flushed = this.hasFlushed()
-    if (flushed && this.timeline.current() > time) {
-      throw new MillraceError(
-        'BAD_TIME',
-        `rows are under way at time ${this.timeline.current()} already`,
-        'For replays give embed() a clock.',
-      )
-    }
-    if (flushed && this.timeline.current() < time) this.commit()
-    this.given = time
-    try {
-      return this.commit()
-    } finally {
-      this.given = -1
-    }
+    return this.running().engine.advanceTo(time)
   }
 
   /** Keeps all outputs readable `asOf` the last complete time, until it is released; meanwhile memory grows with each change. */
@@ -181,19 +173,32 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
     const holds: Hold[] = []
     for (const output of Object.values(this.handles.outputs)) if (output instanceof RowsOutput) holds.push(output.hold(time))
     const release = (): void => {
+      this.holds.delete(release)
       for (const hold of holds) hold.release()
     }
+    this.holds.add(release)
     return { time, release, [Symbol.dispose]: release }
   }
 
-  /** Ends the app: iterators end, timers stop, memory goes. Whatever is called later throws CLOSED. May be called twice. */
+  /**
+   * Ends the app: iterators end, timers stop, memory goes. Whatever is called later throws CLOSED. May be called twice. What apps
+   * beside it import goes on for them, and the memory stays until the last of them is closed.
+   */
   close(): void {
-    if (this.engine === null) return
-    this.engine = null
+    const { seat } = this
+    if (seat === null) return
+    this.lastTime = seat.engine.time
+    engines.delete(this)
+    this.seat = null
     this.timer?.clear()
     for (const queue of [...this.queues]) queue.end()
+    for (const release of [...this.holds]) release()
     for (const input of Object.values(this.handles.inputs)) input.release()
-    for (const output of Object.values(this.handles.outputs)) output.release()
+    for (const output of Object.values(this.handles.outputs)) {
+      withdrawExport(output)
+      output.release()
+    }
+    seat.engine.close(seat.part)
   }
 
   [Symbol.dispose](): void {
@@ -205,114 +210,113 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions> implem
   }
 
   checkOpen(): void {
-    if (this.engine === null) this.running()
+    if (this.seat === null) this.running()
   }
 
   checkReadable(): void {
-    const engine = this.running()
-    if (engine.dataflow.isRunning)
-      throw new MillraceError('REENTRANT', 'columns are handed over while outputs change', 'Read after the commit.')
-    if (engine.errors.some((one) => one.frontier <= this.time)) completeErrors(engine, this.time)
+    const { engine, part } = this.running()
+    if (engine.isRunning) throw new MillraceError('REENTRANT', 'columns are handed over while outputs change', 'Read after the commit.')
+    if (!part.hasErrors(engine.time)) part.completeErrors(engine.time)
   }
 
   checkBetweenTimes(): void {
-    this.running()
-    if (!this.hasFlushed()) return
+    if (!this.running().part.hasFlushed) return
     throw new MillraceError('BAD_TIME', 'rows of the next commit are under way already', 'Subscribe before you insert, or commit first.')
   }
 
   fail(error: unknown): unknown {
-    this.failure = error
-    this.close()
+    const { seat } = this
+    if (seat !== null) seat.engine.fail(seat.part, error)
     return error
   }
 
-  private running(): Engine {
-    if (this.engine !== null) return this.engine
+  private stopped(error: unknown): void {
+    this.failure = error
+    this.close()
+  }
+
+  private running(): Seat {
+    if (this.seat !== null) return this.seat
     if (this.failure === null) throw new MillraceError('CLOSED', `the app ${this.name} is closed`)
     throw new MillraceError('CLOSED', `the app ${this.name} stopped: ${String(this.failure)}`, undefined, { cause: this.failure })
   }
 
-  private hasFlushed(): boolean {
-    const { inputs, rejected } = this.running()
-    return inputs.some((input) => input.flushed) || rejected.some((input) => input.flushed)
-  }
-
   /** Closes a time unless somebody is about to. */
   private tick(): void {
-    const { engine } = this
-    if (engine === null || engine.dataflow.isRunning || this.delivery.active) return
-    if (!this.hasWritten) this.commit()
+    const { seat } = this
+    if (seat !== null && !seat.engine.isBusy && !seat.engine.hasWritten) seat.engine.commit()
   }
 
-  private build(job: Job<I, O>, dataflow: Dataflow): Engine {
+  private build(job: Job<I, O>, imports: ReadonlyMap<PlanNode, ImportArrangementOperator>): void {
+    const { engine, part } = this.running()
+    const { dataflow } = part
     const outputs = Object.entries<OutputDefinition>(job.outputs)
     const builder = new Builder(
       dataflow,
       outputs.map(([, output]) => output.node),
       outputLookups(job.outputs),
+      imports,
     )
-    const inputs: InputOperator[] = []
-    const rejected: InputOperator[] = []
     for (const [name, node] of Object.entries(job.inputNodes)) {
       const built = builtInput(builder, node)
-      for (const operator of [built.input, built.rejected]) operator.start(this.timeline)
-      inputs.push(built.input)
-      rejected.push(built.rejected)
+      for (const operator of [built.input, built.rejected]) operator.start(engine.timeline)
+      part.inputs.push(built.input)
+      part.rejected.push(built.rejected)
       this.handles.inputs[name] = inputHandle(this, name, node.definition, built.input, built.rejected)
     }
-    const errors = new Map<string, { operator: ErrorsOperator; reader: ArrangementReader }>()
+    const made = new Map<string, ErrorsIndex>()
     for (const [name, output] of outputs) {
-      const built = builder.of(output.node)
-      this.handles.outputs[name] = this.outputHandle(
-        builder,
-        name,
-        output,
-        built.rows,
-        this.errorsOutput(dataflow, name, built.errors, errors),
-      )
+      const { rows, errors } = builder.of(output.node)
+      const index = errorsIndex(dataflow, errors, made)
+      const told = new RowsOutput<ErrorRow>(this, `${name}.errors`, index.operator.stream, null, index.reader, [])
+      const handle = this.outputHandle(builder, name, output, rows, told)
+      this.handles.outputs[name] = handle
+      if (output instanceof IndexedOutput) {
+        const arrangement = builder.arrange(output.node, output.keyColumns)
+        registerExport(handle, { part, name, arrangement, schema: output.node.schema, errors, told: index.reader })
+      }
     }
-    return { dataflow, dataflows: [dataflow], inputs, rejected, errors: [...errors.values()].map(({ operator }) => operator) }
+    part.errors = [...made.values()].map(({ operator }) => operator)
   }
 
-  private outputHandle(builder: Builder, name: string, output: OutputDefinition, rows: Stream, errors: ErrorsOutput): OutputHandle {
+  private outputHandle(builder: Builder, name: string, output: OutputDefinition, rows: Stream, errors: RowsOutput<ErrorRow>): OutputHandle {
     if (output instanceof Probed) return new ProbeOutput(this, name, new ProbeOperator(rows))
     if (output instanceof Changelog) return new ChangesOutput(this, name, rows, errors)
     if (output instanceof IndexedOutput) {
-      const reader = new ArrangementReader(builder.arrange(output.node, output.keyColumns))
+      const reader = new ArrangementReader(builder.arrange(output.node, output.keyColumns), output.node.schema)
       return new KeyedOutput(this, name, rows, errors, reader, output.keyColumns)
     }
     const all = output.node.schema.names.map((_, column) => column)
-    return new RowsOutput(this, name, rows, errors, new ArrangementReader(builder.arrange(output.node, all)), [])
-  }
-
-  /** The errors of an output; outputs with the same sources of errors share the index. */
-  private errorsOutput(
-    dataflow: Dataflow,
-    name: string,
-    sources: ReadonlySet<Stream>,
-    made: Map<string, { operator: ErrorsOperator; reader: ArrangementReader }>,
-  ): ErrorsOutput {
-    const id = [...sources].map((source) => source.operator.id).join()
-    let shared = made.get(id)
-    if (shared === undefined) {
-      const operator = new ErrorsOperator(dataflow, sources)
-      const all = errorSchema.types.map((_, column) => column)
-      const arrangement = new ArrangeOperator(operator.stream, all, errorSchema.types, dataflow.keyTable(errorSchema.types))
-      shared = { operator, reader: new ArrangementReader(arrangement) }
-      made.set(id, shared)
-    }
-    return new RowsOutput<ErrorRow>(this, `${name}.errors`, shared.operator.stream, null, shared.reader, [])
+    return new RowsOutput(this, name, rows, errors, new ArrangementReader(builder.arrange(output.node, all), output.node.schema), [])
   }
 }
 
-/** Brings the rejected rows of all inputs, which commits leave alone while there are none, up to a time; and with them all errors. */
-function completeErrors({ dataflow, rejected }: Engine, time: number): void {
-  for (const input of rejected) input.advance(time + 1)
-  dataflow.run()
+/** The engine of an app beside which another is to run. */
+function engineOf(neighbour: Neighbour, name: string): EmbeddedEngine {
+  const engine = engines.get(neighbour)
+  if (engine === undefined) throw new MillraceError('CLOSED', `the app ${neighbour.name}, beside which ${name} is to run, is closed`)
+  return engine
+}
+
+const engines = new WeakMap<object, EmbeddedEngine>()
+
+/** The index of the errors of an output; outputs with the same sources of errors share it. */
+function errorsIndex(dataflow: Dataflow, sources: ReadonlySet<Stream>, made: Map<string, ErrorsIndex>): ErrorsIndex {
+  const id = [...sources].map((source) => source.operator.id).join()
+  const known = made.get(id)
+  if (known !== undefined) return known
+  const operator = new ErrorsOperator(dataflow, sources)
+  const all = errorSchema.types.map((_, column) => column)
+  const arrangement = new ArrangeOperator(operator.stream, all, errorSchema.types, dataflow.keyTable(errorSchema.types))
+  const index = { operator, reader: new ArrangementReader(arrangement) }
+  made.set(id, index)
+  return index
 }
 
 /** Runs a job in the caller's thread. Close the app when done: `using app = embed(job)`. */
-export function embed<I extends InputDefinitions, O extends OutputDefinitions>(job: Job<I, O>, options?: EmbedOptions): App<I, O> {
+export function embed<I extends InputDefinitions, O extends OutputDefinitions>(
+  job: Job<I, O>,
+  options?: EmbedOptions & ImportOptions<NoInfer<I>>,
+): App<I, O> {
   return new App(job, options)
 }

@@ -92,6 +92,13 @@ export abstract class Operator {
     return port
   }
 
+  /** Stops reading `source` through a port; what waits there is dropped. Never while `source` sends. */
+  unlisten(source: Operator, port: Port): void {
+    const at = source.readers.indexOf(port)
+    if (at >= 0) source.readers.splice(at, 1)
+    for (let batch = port.pop(); batch !== null; batch = port.pop()) batch.release()
+  }
+
   /** Passes a batch on to all readers; the caller gives its own claim away. */
   send(batch: Batch): void {
     const readers = this.readers

@@ -67,6 +67,12 @@ export class KeyTable {
     return (this.table?.bytes ?? 0) + this.scratch.byteLength
   }
 
+  /** State of a user that is gone keeps no key any more. */
+  leave(user: KeyUser): void {
+    const at = this.users.indexOf(user)
+    if (at >= 0) this.users.splice(at, 1)
+  }
+
   /** The key ids of n rows, new keys included. The result is the key column itself or a scratch that the next call reuses. */
   map(columns: readonly Int32Array[], n: number): Int32Array {
     if (this.denseNow) {

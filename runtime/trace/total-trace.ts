@@ -111,6 +111,12 @@ export class TotalTrace implements KeyUser {
     if (due > 0) this.apply(due)
   }
 
+  /** The head holds everything that is complete, and says so: a reader that begins now need not know of earlier batches. */
+  catchUp(): void {
+    this.ensure(Number.POSITIVE_INFINITY)
+    if (this.applied < this.upper - 1) this.applied = this.upper - 1
+  }
+
   private apply(count: number): void {
     for (let i = 0; i < count; i++) {
       const batch = this.pending[i] as Batch
