@@ -56,6 +56,11 @@ export interface EmbedOptions {
    * rows that expire and no clock is given, else never.
    */
   readonly tickEvery?: number
+  /**
+   * Reports rows that are removed more often than inserted in the error collection, by input and row. Needs an index of each
+   * input without a key. Without it such rows show as negative multiplicities. As `development` unless given.
+   */
+  readonly checkRemovals?: boolean
   /** Computes users' functions twice, and reports rows that are removed more often than inserted. Slower, and needs more memory. */
   readonly development?: boolean
 }
@@ -119,7 +124,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
     if (engine.isRunning) throw new MillraceError('REENTRANT', 'columns are handed over while outputs change', 'Embed after the commit.')
     const dataflow = new Dataflow(job.name, engine.dictionary, Math.max(0, engine.time))
     checkDeterminism(dataflow, options.development === true)
-    checkRemovals(dataflow, options.development === true)
+    checkRemovals(dataflow, options.checkRemovals ?? options.development === true)
     this.handles = { inputs: {}, outputs: {} }
     const part = new EnginePart(job.name, dataflow, (error) => this.stopped(error))
     this.seat = { engine, part }

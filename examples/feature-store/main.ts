@@ -25,7 +25,7 @@ const FAREWELL = 50
 type Feed = FileFeed<(typeof featureStore)['inputs']>
 
 async function once(logs: Logs, at: number | null): Promise<void> {
-  using app = embed(featureStore, at === null ? {} : { clock: () => at })
+  using app = embed(featureStore, { checkRemovals: true, ...(at === null ? {} : { clock: () => at }) })
   await using feed = followFiles(featureStore, app, logs, { onEvent: ({ message }) => process.stderr.write(`${message}\n`) })
   await feed.drain()
   const progress = await new ProgressMeter(app, feed).measure()
@@ -38,7 +38,7 @@ async function once(logs: Logs, at: number | null): Promise<void> {
 
 async function live(options: Options, stop: Stop): Promise<void> {
   const changes = new ChangeFeed()
-  await using app = embed(featureStore)
+  await using app = embed(featureStore, { checkRemovals: true })
   app.outputs.accountFrauds.subscribe((told) => changes.publish(told))
   const reporter = new Reporter(options.quiet)
   let generator: GeneratorProcess | null = null
