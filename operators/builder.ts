@@ -17,6 +17,7 @@ import { ArrangeOperator } from './arrange.ts'
 import type { Arrangement } from './arrangement.ts'
 import { GeneralArrangeOperator } from './general-arrange.ts'
 import type { ImportArrangementOperator } from './import-arrangement.ts'
+import { type MintedTimes, mintedByFrontier } from './minted-times.ts'
 import type { Built, Lookup, PlanNode } from './plan.ts'
 
 /** The lookups of one group: one key table, one set of key types. */
@@ -33,6 +34,8 @@ interface Arranged {
 
 export class Builder {
   readonly dataflow: Dataflow
+  /** Which times exist; set it before anything is built where frontiers may close several at once. */
+  minted: MintedTimes = mintedByFrontier
   /** The indexes of other dataflows, by the node that stands for each. */
   readonly imports: ReadonlyMap<PlanNode, ImportArrangementOperator>
   private readonly built = new Map<PlanNode, Built>()

@@ -23,7 +23,7 @@ import type { Builder } from './builder.ts'
 import { arithmetic } from './expression/build.ts'
 import type { HasNode } from './expression/compile.ts'
 import { columnNode } from './expression/node.ts'
-import { type MintedTimes, mintedByFrontier } from './minted-times.ts'
+import type { MintedTimes } from './minted-times.ts'
 import { PendingRows } from './pending-rows.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 import { select } from './select.ts'
@@ -66,7 +66,7 @@ export function validBetween(input: PlanNode, from: HasNode | null, until: HasNo
         names.map((_, i) => i),
       )
       const columns = { from: node.schema.indexOf('\u0000from'), until: node.schema.indexOf('\u0000until') }
-      const operator = new ValidBetweenOperator(rows, input.schema, columns, mintedByFrontier)
+      const operator = new ValidBetweenOperator(rows, input.schema, columns, builder.minted)
       return { rows: streamOf(operator, input.schema), errors: errorsOf([source]) }
     },
   }

@@ -12,6 +12,7 @@ import type { InputOperator } from '../operators/input.ts'
 import type { InputDefinitions } from '../operators/input-definition.ts'
 import { builtInput } from '../operators/input-node.ts'
 import { type Job, type OutputDefinitions, outputLookups } from '../operators/job.ts'
+import type { MintedTimes } from '../operators/minted-times.ts'
 import type { KeyedInputOperator } from '../operators/upsert.ts'
 import { ShardTable } from '../runtime/channel/shard-table.ts'
 import { MillraceError } from '../runtime/error.ts'
@@ -47,6 +48,8 @@ interface Feed {
 
 /** One in so many chunks of fed rows goes downstream before its commit. */
 const EARLY_FLUSH = 4
+/** Rows of a chunk at most. */
+const CHUNK_ROWS = 4096
 
 export class SimulatedCluster {
   readonly group: SimulatedGroup
@@ -62,6 +65,11 @@ export class SimulatedCluster {
   private readonly timeline: Timeline
   private readonly feeds = new Map<string, Feed[]>()
   private clock: number
+  /** All minted times, ascending; what takes effect with time alone looks there, on every worker. */
+  private readonly times: number[] = []
+  private readonly minted: MintedTimes = {
+    next: (after, frontier) => this.times.find((time) => time > after && time < frontier) ?? Number.POSITIVE_INFINITY,
+  }
   /** By input and key: the worker that takes the commands of the commit at hand, since their order counts. */
   private readonly route = new Map<string, number>()
 
@@ -111,6 +119,17 @@ export class SimulatedCluster {
     this.enqueue(feed, () => feed.operator.changeRows([row], difference))
   }
 
+  /** Feeds many rows, in chunks to some workers each. */
+  changeMany(input: string, rows: readonly object[], difference: number): void {
+    const feeds = this.feedsOf(input)
+    for (let from = 0; from < rows.length; ) {
+      const feed = feeds[this.below(feeds.length)]
+      const chunk = rows.slice(from, from + 1 + this.below(CHUNK_ROWS))
+      this.enqueue(feed, () => feed.operator.changeRows(chunk, difference))
+      from += chunk.length
+    }
+  }
+
   /** A command for a key; all commands of a commit for one key go through one worker, in their order. */
   upsert(input: string, key: Readonly<Record<string, unknown>>, row: object | null): void {
     const feed = this.feedOfKey(input, key)
@@ -127,6 +146,7 @@ export class SimulatedCluster {
   /** Ends the time of all that was fed since the last commit; each input seals it when its turn comes. */
   commit(): number {
     const time = this.timeline.close()
+    this.times.push(time)
     for (const feeds of this.feeds.values())
       for (const feed of feeds) {
         feed.waiting.push({
@@ -218,6 +238,7 @@ export class SimulatedCluster {
       Object.values(job.outputs).map((output) => output.node),
       outputLookups(job.outputs),
     )
+    builder.minted = this.minted
     for (const [name, node] of Object.entries(job.inputNodes)) {
       const { input, rejected } = builtInput(builder, node)
       for (const [feedName, operator] of [

@@ -12,7 +12,7 @@ export interface Made {
   /** Whether no multiplicity is negative at a complete time, if none of an input is. */
   readonly proper: boolean
   /** The rows, and how many errors the operator itself has, from the contents of the collections before it. */
-  readonly define: (contents: readonly Multiset[]) => Defined
+  readonly define: (contents: readonly Multiset[], time: number) => Defined
 }
 
 export interface Defined {

@@ -9,7 +9,7 @@ const OPERATOR_NUMBERS = 16
 const WORKERS = [1, 2, 3, 5, 8]
 
 /** Families whose state cannot be stored so far. */
-const UNSTORED = ['aggregate', 'reach', 'label']
+const UNSTORED = ['aggregate', 'reach', 'label', 'valid']
 
 export interface Wanted {
   readonly workers?: number

@@ -8,11 +8,12 @@ import { add, type Multiset, type Row } from '../oracle/multiset.ts'
 import { Numbers, nameOfColumn, type Source, TooLarge } from './family.ts'
 import { keyedFamilies, keyText } from './keyed-families.ts'
 import { loopFamilies } from './loop-families.ts'
+import { relationalFamilies } from './relational-families.ts'
 import type { ChangeSpec, InputSpec, Scenario } from './scenario.ts'
 import { statelessFamilies } from './stateless-families.ts'
 import { paletteOf, rowOf } from './values.ts'
 
-export const families = { ...statelessFamilies, ...keyedFamilies, ...loopFamilies }
+export const families = { ...statelessFamilies, ...keyedFamilies, ...loopFamilies, ...relationalFamilies }
 
 /** Contents with more rows or higher multiplicities than these say nothing more, and take long. */
 const MAX_ROWS = 3_000
@@ -98,13 +99,17 @@ export class Inputs {
 }
 
 /** The contents of the outputs by definition, and how many errors there are on the way to them. Throws TooLarge. */
-export function evaluate({ sources, outputs }: Program, inputs: readonly Multiset[]): { outputs: Multiset[]; errors: number } {
+export function evaluate(
+  { sources, outputs }: Program,
+  inputs: readonly Multiset[],
+  time: number,
+): { outputs: Multiset[]; errors: number } {
   const known: (Multiset | undefined)[] = inputs.map((input) => new Map(input))
   let errors = 0
   const contentOf = (at: number): Multiset => {
     const content = known[at]
     if (content !== undefined) return content
-    const defined = sources[at].define(contents)
+    const defined = sources[at].define(contents, time)
     known[at] = defined.rows
     errors += defined.errors
     if (defined.rows.size > MAX_ROWS) throw new TooLarge()

@@ -148,7 +148,7 @@ function run(scenario: Scenario): Outcome {
       inputs.apply({ input, values, diff })
     }
     const time = cluster.commit()
-    expected.push({ time, ...evaluate(program, inputs.contents) })
+    expected.push({ time, ...evaluate(program, inputs.contents, time) })
     since.push({ time, changes: commit.changes })
     for (let action = 0; action < commit.actions; action++) if (!cluster.act()) break
     for (const fault of commit.faults) suffer(fault)
