@@ -25,6 +25,9 @@ import { InterestingTimes } from './interesting-times.ts'
 import type { Built } from './plan.ts'
 import type { ThresholdOptions } from './threshold-operator.ts'
 
+/** Rows a call: code that is called again and again within the first load is compiled for what comes later, too. */
+const RETIRED_ROWS = 1 << 10
+
 /** From the multiplicity of a row in the input to that in the output. */
 export type Threshold = (count: number) => number
 
@@ -57,10 +60,10 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
   private outDifferences = new Int32Array(64)
   private outCount = 0
   /** Rows of the time at hand that have later times: the only later one (0 if there are more), and the sums at it. */
-  private laterKeys = new Int32Array(64)
-  private laterTimes = new Int32Array(64)
-  private laterCame = new Int32Array(64)
-  private laterWent = new Int32Array(64)
+  private readonly laterKeys = new Int32Array(RETIRED_ROWS)
+  private readonly laterTimes = new Int32Array(RETIRED_ROWS)
+  private readonly laterCame = new Int32Array(RETIRED_ROWS)
+  private readonly laterWent = new Int32Array(RETIRED_ROWS)
   /** Whether more input never changes the output of a row that is there: so it is for distinct. */
   private readonly monotonic: boolean
   /** What the times that are about to be scheduled will send. */
@@ -116,16 +119,23 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
     }
   }
 
-  private retire(list: WaitingList): void {
+  private retire({ time, items, n }: WaitingList): void {
+    this.outCount = 0
+    for (let from = 0; from < n; from += RETIRED_ROWS) {
+      const laterCount = this.retireSome(time, items, from, Math.min(n, from + RETIRED_ROWS))
+      if (laterCount > 0) this.lookAheadAll(time, laterCount)
+    }
+    if (this.outCount > 0) this.flush(time)
+  }
+
+  /** Returns how many of the rows have later times. */
+  private retireSome(time: number, items: Int32Array, from: number, to: number): number {
     const { counts, region, threshold } = this
     const { times } = region
-    const { time, items, n } = list
     const { records } = counts
-    if (this.laterKeys.length < n) this.growLater(powerOfTwo(n))
     const { laterKeys, laterTimes, laterCame, laterWent, monotonic } = this
     let laterCount = 0
-    this.outCount = 0
-    for (let i = 0; i < n; i++) {
+    for (let i = from; i < to; i++) {
       const key = items[i]
       const record = key << COUNTS_STRIDE_SHIFT
       if (records[record + 1] === time) records[record + 1] = 0
@@ -140,34 +150,35 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
       let single = p
       let irregular = 0
       for (; p < end; p += 3) {
-        const other = array[p]
-        if (other === time || times.lessEqual(other, time)) {
-          came += array[p + 1]
-          went += array[p + 2]
-        } else {
-          later++
-          single = p
-          irregular |= array[p + 1] | (array[p + 2] === 0 ? 0 : -1)
-        }
+        // No branches, since a load has no later times and the code that it left out would have to be compiled again.
+        const upTo = times.lessEqual(array[p], time)
+        const first = array[p + 1]
+        const second = array[p + 2]
+        const mask = upTo ? -1 : 0
+        came += first & mask
+        went += second & mask
+        later += 1 + mask
+        single = upTo ? single : p
+        irregular |= (first | (second === 0 ? 0 : -1)) & ~mask
       }
       const wanted = threshold(came)
       const difference = wanted - went
       laterKeys[laterCount] = key
-      laterTimes[laterCount] = later === 1 ? array[single] : 0
+      laterTimes[laterCount] = array[single] & (later === 1 ? -1 : 0)
       laterCame[laterCount] = came + array[single + 1]
       laterWent[laterCount] = wanted + array[single + 2]
       // What only adds to a row that is there already changes nothing, for distinct.
-      laterCount += later > 0 && !(monotonic && came > 0 && irregular >= 0) ? 1 : 0
+      const unchanged = monotonic && came > 0 && irregular >= 0
+      laterCount += later === 0 || unchanged ? 0 : 1
       if (difference !== 0) {
         counts.add(key, time, 0, difference)
         this.emit(key, difference)
       }
     }
-    if (laterCount > 0) this.lookAheadAll(time, laterCount)
-    if (this.outCount > 0) this.flush(time)
+    return laterCount
   }
 
-  /** The keys of a time that have later times, too. Apart from `retire`, which most rows of a load need alone. */
+  /** The rows of a time that have later times, too. */
   private lookAheadAll(time: number, count: number): void {
     const { laterKeys, laterTimes, laterCame, laterWent, pending, threshold } = this
     const { times } = this.region
@@ -176,13 +187,6 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
       if (laterTimes[i] === 0) this.lookAhead(key, time)
       else if (threshold(laterCame[i]) !== laterWent[i]) pending.at(times.join(time, laterTimes[i])).add(key)
     }
-  }
-
-  private growLater(length: number): void {
-    this.laterKeys = new Int32Array(length)
-    this.laterTimes = new Int32Array(length)
-    this.laterCame = new Int32Array(length)
-    this.laterWent = new Int32Array(length)
   }
 
   /** Schedules the times beyond `time` at which the row would have to change. */

@@ -7,10 +7,22 @@ type Times = Int32Array | null
 export interface ConsolidateKernels {
   /** Moves each first of equal rows to the front with the sum; returns how many, or -1 when a sum leaves int32. */
   compare(columns: Columns, times: Times, differences: Int32Array, n: number): number
-  /** As compare, by a table of positions + 1 whose slots 0 .. mask are 0. */
-  hash(columns: Columns, times: Times, differences: Int32Array, n: number, table: Int32Array, mask: number): number
-  /** Moves the rows of nonzero difference to the front; returns how many. */
-  dropZeros(columns: Columns, times: Times, differences: Int32Array, n: number): number
+  /**
+   * As compare, by a table of positions + 1 whose slots 0 .. mask are 0 at first; for rows `from` to `to` when the rows before them
+   * have become `m`.
+   */
+  hash(
+    columns: Columns,
+    times: Times,
+    differences: Int32Array,
+    from: number,
+    to: number,
+    m: number,
+    table: Int32Array,
+    mask: number,
+  ): number
+  /** Moves the rows of nonzero difference from `from` to `to` to `m`, `m` + 1, ..; returns how many there are then, with those before. */
+  dropZeros(columns: Columns, times: Times, differences: Int32Array, from: number, to: number, m: number): number
 }
 
 /** Kernels for columns of these widths, and with a time a row if `timed`. */
@@ -19,6 +31,7 @@ export function consolidateKernels(widths: readonly number[], timed: boolean): C
   return kernel<() => ConsolidateKernels>(`consolidate:${widths.join()}:${timed}`, 'none', () => source(widths, timed))()
 }
 
+/** Rows that are summed or dropped take the same way through `hash` and `dropZeros` as others: a load, during which they are compiled, may have none. */
 function source(widths: readonly number[], timed: boolean): string {
   const hoist = `const ${[...widths.map((_, c) => `c${c}=columns[${c}]`), 'd=differences'].join()}`
   const at = (row: string) => [
@@ -46,19 +59,25 @@ next:for(let i=0;i<n;i++){${load}
 for(let j=0;j<m;j++)if(${equal || 'true'}){${add};continue next}
 if(m!==i){${store}d[m]=d[i]}m++}
 return m},
-hash(columns,times,differences,n,table,mask){
-${hoist};let m=0
-next:for(let i=0;i<n;i++){${load}
+hash(columns,times,differences,from,to,m,table,mask){
+${hoist}
+for(let i=from;i<to;i++){${load}
 ${mixed || 'let h=0;'}h=Math.imul(h^(h>>>16),0x85ebca6b);h^=h>>>13
-let q=h&mask
-for(let e=table[q];e!==0;e=table[q]){const j=e-1;if(${equal || 'true'}){${add};continue next}q=(q+1)&mask}
-if(m!==i){${store}d[m]=d[i]}table[q]=++m}
+const y=d[i]
+${store}d[m]=0
+let q=h&mask,j=table[q]-1
+while(j>=0&&!(${equal || 'true'})){q=(q+1)&mask;j=table[q]-1}
+const fresh=j<0,k=fresh?m:j,x=d[k]+y
+if((x|0)!==x)return -1
+d[k]=x
+table[q]=k+1
+m+=fresh?1:0}
 return m},
-dropZeros(columns,times,differences,n){
-${hoist};let m=0
-while(m<n&&d[m]!==0)m++
-for(let i=m+1;i<n;i++){if(d[i]===0)continue
-${load}${store}d[m]=d[i];m++}
+dropZeros(columns,times,differences,from,to,m){
+${hoist}
+for(let i=from;i<to;i++){${load}const x=d[i]
+${store}d[m]=x
+m+=x===0?0:1}
 return m}}`
 }
 
@@ -96,9 +115,18 @@ function interpreted(widths: readonly number[], timed: boolean): ConsolidateKern
     return h ^ (h >>> 13)
   }
 
-  function hash(columns: Columns, times: Times, differences: Int32Array, n: number, table: Int32Array, mask: number): number {
-    let m = 0
-    for (let i = 0; i < n; i++) {
+  function hash(
+    columns: Columns,
+    times: Times,
+    differences: Int32Array,
+    from: number,
+    to: number,
+    before: number,
+    table: Int32Array,
+    mask: number,
+  ): number {
+    let m = before
+    for (let i = from; i < to; i++) {
       let q = hashAt(columns, times, i) & mask
       while (table[q] !== 0 && !equal(columns, times, i, (table[q] as number) - 1)) q = (q + 1) & mask
       if (table[q] === 0) {
@@ -116,12 +144,12 @@ function interpreted(widths: readonly number[], timed: boolean): ConsolidateKern
 
   return {
     compare(columns, times, differences, n) {
-      return hash(columns, times, differences, n, new Int32Array(32), 31)
+      return hash(columns, times, differences, 0, n, 0, new Int32Array(32), 31)
     },
     hash,
-    dropZeros(columns, times, differences, n) {
-      let m = 0
-      for (let i = 0; i < n; i++) if (differences[i] !== 0) move(columns, times, differences, i, m++)
+    dropZeros(columns, times, differences, from, to, before) {
+      let m = before
+      for (let i = from; i < to; i++) if (differences[i] !== 0) move(columns, times, differences, i, m++)
       return m
     },
   }

@@ -13,7 +13,10 @@ const COMPARED_ROWS = 10
 /** The table stays allocated up to this many slots; larger ones are made anew. */
 const KEPT_SLOTS = 1 << 20
 
-let kept = new Int32Array(64)
+/** A kernel that is called again and again within the first load, not once, stays compiled for what comes after it. */
+const ROWS_A_CALL = 1 << 12
+
+let table = new Int32Array(64)
 const untimed = new WeakMap<readonly number[], ConsolidateKernels>()
 const timed = new WeakMap<readonly number[], ConsolidateKernels>()
 
@@ -38,7 +41,10 @@ export function consolidate(batch: Batch): void {
   if (n <= COMPARED_ROWS) left = kernels.compare(columns, times, differences, n)
   else {
     const slots = powerOfTwo(2 * n)
-    left = kernels.hash(columns, times, differences, n, emptyTable(slots), slots - 1)
+    const empty = emptyTable(slots)
+    left = 0
+    for (let from = 0; from < n && left >= 0; from += ROWS_A_CALL)
+      left = kernels.hash(columns, times, differences, from, Math.min(n, from + ROWS_A_CALL), left, empty, slots - 1)
   }
   if (left < 0) {
     throw new MillraceError(
@@ -47,13 +53,16 @@ export function consolidate(batch: Batch): void {
       'Count or consolidate the rows in smaller rounds, before they are joined.',
     )
   }
-  batch.n = kernels.dropZeros(columns, times, differences, left)
+  let kept = 0
+  for (let from = 0; from < left; from += ROWS_A_CALL)
+    kept = kernels.dropZeros(columns, times, differences, from, Math.min(left, from + ROWS_A_CALL), kept)
+  batch.n = kept
 }
 
 /** A table whose first `slots` words are 0. */
 function emptyTable(slots: number): Int32Array {
   if (slots > KEPT_SLOTS) return new Int32Array(slots)
-  if (kept.length < slots) kept = new Int32Array(slots)
-  else kept.fill(0, 0, slots)
-  return kept
+  if (table.length < slots) table = new Int32Array(slots)
+  else table.fill(0, 0, slots)
+  return table
 }

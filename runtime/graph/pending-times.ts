@@ -2,7 +2,7 @@
  * The work that an operator inside a loop has put off until times are complete: per time a list of ints, such as key ids.
  * Each time with work is held as a capability of the operator.
  */
-import { grown } from '../data/batch.ts'
+import { grown, powerOfTwo } from '../data/batch.ts'
 import type { Operator } from './operator.ts'
 import type { Region, RegionHolder } from './region.ts'
 
@@ -27,7 +27,9 @@ export class PendingTimes implements RegionHolder {
   input = -1
   output = -1
   private readonly region: Region
-  private readonly lists = new Map<number, WaitingList>()
+  private readonly lists: WaitingList[] = []
+  /** By time id: the place of its list, + 1. */
+  private places = new Int32Array(64)
   private last: WaitingList | null = null
   private readonly spare: WaitingList[] = []
 
@@ -39,22 +41,25 @@ export class PendingTimes implements RegionHolder {
 
   /** Times that wait. */
   get size(): number {
-    return this.lists.size
+    return this.lists.length
   }
 
   /** The list of a time, held from now on. */
   at(time: number): WaitingList {
     const last = this.last
     if (last !== null && last.time === time) return last
-    let list = this.lists.get(time)
-    if (list === undefined) {
-      list = this.spare.pop() ?? new WaitingList()
-      list.time = time
-      this.lists.set(time, list)
-      this.region.hold(this, time, 1)
-    }
+    if (time >= this.places.length) this.places = grown(this.places, powerOfTwo(time + 1))
+    if (this.places[time] === 0) this.open(time)
+    const list = this.lists[this.places[time] - 1]
     this.last = list
     return list
+  }
+
+  private open(time: number): void {
+    const list = this.spare.pop() ?? new WaitingList()
+    list.time = time
+    this.places[time] = this.lists.push(list)
+    this.region.hold(this, time, 1)
   }
 
   /**
@@ -62,16 +67,29 @@ export class PendingTimes implements RegionHolder {
    * `done`, so that what is sent meanwhile is covered.
    */
   takeClosed(): WaitingList | null {
-    const { region } = this
-    let least: WaitingList | null = null
-    for (const list of this.lists.values()) {
-      if (least !== null && region.times.compare(least.time, list.time) < 0) continue
-      if (region.isClosed(this, list.time)) least = list
+    const { region, lists } = this
+    if (lists.length === 0) return null
+    let least = 0
+    for (let i = 1; i < lists.length; i++) if (region.times.compare(lists[i].time, lists[least].time) < 0) least = i
+    if (region.isClosed(this, lists[least].time)) return this.takeAt(least)
+    least = -1
+    for (let i = 0; i < lists.length; i++) {
+      if (least >= 0 && region.times.compare(lists[least].time, lists[i].time) < 0) continue
+      if (region.isClosed(this, lists[i].time)) least = i
     }
-    if (least === null) return null
-    this.lists.delete(least.time)
-    if (this.last === least) this.last = null
-    return least
+    return least < 0 ? null : this.takeAt(least)
+  }
+
+  private takeAt(place: number): WaitingList {
+    const { lists } = this
+    const list = lists[place]
+    const moved = lists[lists.length - 1]
+    lists[place] = moved
+    this.places[moved.time] = place + 1
+    this.places[list.time] = 0
+    lists.pop()
+    if (this.last === list) this.last = null
+    return list
   }
 
   /** Gives up the hold of a list that was taken. */
@@ -83,12 +101,13 @@ export class PendingTimes implements RegionHolder {
 
   /** Visits what waits. */
   forEach(visit: (item: number, time: number) => void): void {
-    for (const { items, n, time } of this.lists.values()) for (let i = 0; i < n; i++) visit(items[i], time)
+    for (const { items, n, time } of this.lists) for (let i = 0; i < n; i++) visit(items[i], time)
   }
 
   wake(): boolean {
-    for (const list of this.lists.values()) {
-      if (this.region.isClosed(this, list.time)) {
+    const { lists, region } = this
+    for (let i = 0; i < lists.length; i++) {
+      if (region.isClosed(this, lists[i].time)) {
         this.operator.activate()
         return true
       }

@@ -27,6 +27,8 @@ export class TimeTable {
   private seconds = new Int32Array(INITIAL_IDS)
   private thirds = new Int32Array(INITIAL_IDS)
   private hashes = new Int32Array(INITIAL_IDS)
+  /** The id of the same coordinates at outer time 0; 0 until somebody asked. Those ids are never released. */
+  private bases = new Int32Array(INITIAL_IDS)
   private used = 1
   /** Open addressing with linear probing; 0 is an empty slot. At most half full. */
   private index = new Int32Array(INITIAL_IDS * 2)
@@ -174,8 +176,8 @@ export class TimeTable {
 
   /** The same coordinates at outer time 0: what stands for every outer time at or before `since`. */
   rebase(id: number): number {
-    if (this.outers[id] === 0) return id
-    return this.internDepth(this.depths[id], 0, this.firsts[id], this.seconds[id], this.thirds[id])
+    const known = this.bases[id]
+    return known !== 0 ? known : this.findBase(id)
   }
 
   /** Frees every id with 0 < outer <= `outerBound` for other times. Nothing may refer to one of them any more. */
@@ -190,6 +192,12 @@ export class TimeTable {
         this.free[this.freeCount++] = id
       }
     }
+  }
+
+  private findBase(id: number): number {
+    const base = this.internDepth(this.depths[id], 0, this.firsts[id], this.seconds[id], this.thirds[id])
+    this.bases[id] = base
+    return base
   }
 
   private computeJoin(a: number, b: number): number {
@@ -218,6 +226,7 @@ export class TimeTable {
     this.seconds[id] = second
     this.thirds[id] = third
     this.hashes[id] = hash
+    this.bases[id] = 0
     this.index[slot] = id
     if (outer !== 0) this.chains.add(outer, id)
     return id
@@ -254,6 +263,7 @@ export class TimeTable {
     this.seconds = grown(this.seconds, capacity)
     this.thirds = grown(this.thirds, capacity)
     this.hashes = grown(this.hashes, capacity)
+    this.bases = grown(this.bases, capacity)
     this.free = grown(this.free, capacity)
     this.index = new Int32Array(capacity * 2)
     // Only a table without free ids grows, so every id is in use.

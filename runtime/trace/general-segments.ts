@@ -19,6 +19,8 @@ const TOUCHED = 1 << 26
 const CLASSES = 26
 /** Segments up to this length are always consolidated. */
 const SHORT = 8
+/** Keys a call, as in `TimeCounts`. */
+const SETTLED_KEYS = 1 << 10
 
 export class GeneralSegments {
   /** Four ints a key id. */
@@ -119,11 +121,19 @@ export class GeneralSegments {
     this.touched[this.touchedCount++] = key
   }
 
-  /** Returns how many keys stay touched. Apart, so that code compiled within the first long run of the loop serves all later calls. */
+  /** Returns how many keys stay touched. */
   private settleAll(outer: number, times: TimeTable): number {
-    const { touched, touchedCount } = this
+    const { touchedCount } = this
     let kept = 0
-    for (let i = 0; i < touchedCount; i++) {
+    for (let from = 0; from < touchedCount; from += SETTLED_KEYS)
+      kept = this.settleSome(from, Math.min(touchedCount, from + SETTLED_KEYS), kept, outer, times)
+    return kept
+  }
+
+  private settleSome(from: number, to: number, keptBefore: number, outer: number, times: TimeTable): number {
+    const { touched } = this
+    let kept = keptBefore
+    for (let i = from; i < to; i++) {
       const key = touched[i]
       touched[kept] = key
       kept += this.settle(key << 2, outer, times) ? 0 : 1
@@ -137,34 +147,20 @@ export class GeneralSegments {
     const meta = records[record]
     const length = meta & GENERAL_LENGTH_MASK
     const sizeClass = meta >>> GENERAL_CLASS_SHIFT
-    if (sizeClass === 0) {
-      if (length === 1 && times.outer(records[record + 2]) > outer) return false
-      if (length === 1) records[record + 2] = times.rebase(records[record + 2])
-      records[record] = length
-      return true
-    }
-    const { pool } = this
-    const offset = records[record + 1]
+    const inline = sizeClass === 0
+    const array = inline ? records : this.pool
+    const begin = inline ? record + 1 : records[record + 1]
     let later = 0
-    let last = 0
-    let lastRebased = 0
-    for (let p = offset + 3 * records[record + 2] + 1, end = offset + 3 * length; p < end; p += 3) {
-      const time = pool[p]
-      if (time !== last) {
-        if (times.outer(time) > outer) {
-          later++
-          continue
-        }
-        last = time
-        lastRebased = times.rebase(time)
-      }
-      pool[p] = lastRebased
+    for (let p = begin + (inline ? 1 : 3 * records[record + 2] + 1), end = begin + 3 * length; p < end; p += 3) {
+      const time = array[p]
+      const over = times.outer(time) <= outer
+      array[p] = over ? times.rebase(time) : time
+      later |= over ? 0 : TOUCHED
     }
+    records[record] = (meta & ~TOUCHED) | later
+    if (inline) return later === 0
     const loose = length - records[record + 3]
-    if (later === 0) {
-      records[record] = meta & ~TOUCHED
-      records[record + 2] = length
-    }
+    records[record + 2] = later === 0 ? length : records[record + 2]
     if (length <= SHORT || 3 * loose >= length) this.consolidate(record)
     return later === 0
   }

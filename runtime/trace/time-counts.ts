@@ -19,6 +19,11 @@ const INLINE = 2
 const CLASSES = 26
 /** Up to this many triples comparing all with all beats a map. */
 const COMPARED = 64
+/**
+ * Keys a call. A loop that runs once, however long, is compiled without knowing what comes before and after it; one that is
+ * called several times within the first load stays compiled from then on.
+ */
+const SETTLED_KEYS = 1 << 10
 
 export class TimeCounts {
   /** Eight ints a key id: length and class, the owner's word, offset or inline triples. */
@@ -29,6 +34,9 @@ export class TimeCounts {
   private readonly free = new Int32Array(CLASSES).fill(-1)
   private touched = new Int32Array(64)
   private touchedCount = 0
+  /** Records whose segments have become too large. */
+  private readonly shrunk = new Int32Array(SETTLED_KEYS)
+  private shrunkCount = 0
 
   constructor(capacity: number) {
     this.capacity = capacity
@@ -91,11 +99,22 @@ export class TimeCounts {
     if (this.touchedCount === 0 && this.touched.length > 1 << 16) this.touched = new Int32Array(64)
   }
 
-  /** Returns how many keys stay touched. Apart, so that code compiled within the first long run of the loop serves all later calls. */
+  /** Returns how many keys stay touched. */
   private settleAll(outer: number, times: TimeTable): number {
-    const { touched, touchedCount } = this
+    const { touchedCount } = this
     let kept = 0
-    for (let i = 0; i < touchedCount; i++) {
+    for (let from = 0; from < touchedCount; from += SETTLED_KEYS) {
+      kept = this.settleSome(from, Math.min(touchedCount, from + SETTLED_KEYS), kept, outer, times)
+      for (let i = 0; i < this.shrunkCount; i++) this.shrink(this.shrunk[i])
+      this.shrunkCount = 0
+    }
+    return kept
+  }
+
+  private settleSome(from: number, to: number, keptBefore: number, outer: number, times: TimeTable): number {
+    const { touched } = this
+    let kept = keptBefore
+    for (let i = from; i < to; i++) {
       const key = touched[i]
       touched[kept] = key
       kept += this.settle(key << COUNTS_STRIDE_SHIFT, outer, times) ? 0 : 1
@@ -111,26 +130,25 @@ export class TimeCounts {
     const array = sizeClass === 0 ? records : this.pool
     const begin = sizeClass === 0 ? record + 2 : records[record + 2]
     const end = begin + 3 * length
-    if (length === 1 && times.outer(array[begin]) <= outer) {
-      array[begin] = times.rebase(array[begin])
-      records[record] = meta & ~TOUCHED
-      return true
-    }
-    let later = false
-    let changed = false
+    let later = 0
     for (let p = begin; p < end; p += 3) {
       const time = array[p]
-      if (times.outer(time) > outer) later = true
-      else {
-        array[p] = times.rebase(time)
-        if (array[p] !== time) changed = true
-      }
+      const over = times.outer(time) <= outer
+      array[p] = over ? times.rebase(time) : time
+      later |= over ? 0 : TOUCHED
     }
-    const left = changed ? sumEqualTimes(array, begin, end) : length
-    records[record] = (sizeClass << COUNTS_CLASS_SHIFT) | left | (later ? TOUCHED : 0)
-    if (sizeClass > 0 && left <= INLINE) this.bringIn(record)
-    else if (sizeClass > 2 && 4 * left <= 1 << sizeClass) this.resize(record, sizeClass - 1)
-    return !later
+    const left = length <= COMPARED ? sumEqualTimes(array, begin, end) : sumManyTimes(array, begin, end)
+    records[record] = (sizeClass << COUNTS_CLASS_SHIFT) | left | later
+    // A load makes nothing shorter: a call here would not be part of the code compiled for it.
+    this.shrunk[this.shrunkCount] = record
+    this.shrunkCount += (sizeClass > 0 && left <= INLINE) || (sizeClass > 2 && 4 * left <= 1 << sizeClass) ? 1 : 0
+    return later === 0
+  }
+
+  private shrink(record: number): void {
+    const meta = this.records[record]
+    if ((meta & COUNTS_LENGTH_MASK) <= INLINE) this.bringIn(record)
+    else this.resize(record, (meta >>> COUNTS_CLASS_SHIFT) - 1)
   }
 
   /** Moves a short segment back into its record. */
@@ -177,33 +195,52 @@ export class TimeCounts {
   }
 }
 
-/** Sums triples of equal times in place and drops those of zero and zero; returns how many are left. */
+/**
+ * Sums triples of equal times in place and drops those of zero and zero; returns how many are left. Equal or not, all triples take
+ * one way through the code: what a load never does is not left out when it is compiled.
+ */
 function sumEqualTimes(array: Int32Array, begin: number, end: number): number {
-  const places = end - begin > 3 * COMPARED ? new Map<number, number>() : null
   let to = begin
   for (let p = begin; p < end; p += 3) {
     const time = array[p]
-    let q = begin
-    if (places !== null) q = places.get(time) ?? to
-    else while (q < to && array[q] !== time) q += 3
-    if (q < to) {
-      array[q + 1] = addDifferences(array[q + 1], array[p + 1])
-      array[q + 2] = addDifferences(array[q + 2], array[p + 2])
-      continue
-    }
-    places?.set(time, to)
+    const first = array[p + 1]
+    const second = array[p + 2]
     array[to] = time
-    array[to + 1] = array[p + 1]
-    array[to + 2] = array[p + 2]
+    let q = begin
+    while (array[q] !== time) q += 3
+    const mask = q === to ? 0 : -1
+    array[q + 1] = addDifferences(array[q + 1] & mask, first)
+    array[q + 2] = addDifferences(array[q + 2] & mask, second)
+    to += 3 + (mask & -3)
+  }
+  return dropZeros(array, begin, to)
+}
+
+function sumManyTimes(array: Int32Array, begin: number, end: number): number {
+  const places = new Map<number, number>() // not state: one key's triples
+  let to = begin
+  for (let p = begin; p < end; p += 3) {
+    const time = array[p]
+    const q = places.get(time) ?? to
+    array[q] = time
+    array[q + 1] = addDifferences(q < to ? array[q + 1] : 0, array[p + 1])
+    array[q + 2] = addDifferences(q < to ? array[q + 2] : 0, array[p + 2])
+    if (q < to) continue
+    places.set(time, to)
     to += 3
   }
+  return dropZeros(array, begin, to)
+}
+
+function dropZeros(array: Int32Array, begin: number, end: number): number {
   let kept = begin
-  for (let p = begin; p < to; p += 3) {
-    if (array[p + 1] === 0 && array[p + 2] === 0) continue
+  for (let p = begin; p < end; p += 3) {
+    const first = array[p + 1]
+    const second = array[p + 2]
     array[kept] = array[p]
-    array[kept + 1] = array[p + 1]
-    array[kept + 2] = array[p + 2]
-    kept += 3
+    array[kept + 1] = first
+    array[kept + 2] = second
+    kept += (first | second) === 0 ? 0 : 3
   }
-  return (kept - begin) / 3
+  return ((kept - begin) / 3) | 0
 }
