@@ -84,7 +84,7 @@ const topFamily: Family = (numbers, sources) => {
   // biome-ignore lint/suspicious/noExplicitAny: an expression of a kind that is only known at run time
   const x = new Expression(columnNode(schema.names[order], schema.types[order])) as any
   const name = nameOfColumn(order)
-  const compare = (a: Row, b: Row): number => (descending ? -1 : 1) * compareDecoded(schema.types[order], a[name], b[name], true)
+  const compare = (a: Row, b: Row): number => (descending ? -1 : 1) * compareDecoded(schema.types[order], a[name], b[name], false)
   return {
     node: topK(source.node, keys, k, [descending ? x.desc() : x.asc()], { ties: true }),
     proper: true,

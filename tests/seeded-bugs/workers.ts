@@ -16,7 +16,7 @@ export const bugs: readonly SeededBug[] = [
   },
   {
     ...programs,
-    file: 'operators/concat.ts',
+    file: 'operators/time-order.ts',
     title: 'concat passes batches on out of order',
     find: 'return time <= possible ? best : -1',
     replace: 'return best',
