@@ -28,8 +28,8 @@ export const bugs: readonly SeededBug[] = [
   {
     title: 'what is due in the bucket of the time itself is left',
     file: 'operators/pending-rows.ts',
-    find: 'bucket <= this.highest',
-    replace: 'bucket < this.highest',
+    find: 'this.current <= this.highest',
+    replace: 'this.current < this.highest',
     caughtBy,
   },
   {
