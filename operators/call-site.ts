@@ -16,19 +16,22 @@ export function located<T>(entry: Entry, subject: string, parameters: readonly u
   try {
     return make(origin)
   } catch (error) {
-    if (!(error instanceof MillraceError) || isLocated(error)) throw error
-    const { hint } = error
-    const plain = hint === undefined ? error.message : error.message.slice(0, -(hint.length + 3))
+    if (!(error instanceof MillraceError || error instanceof TypeError) || isLocated(error)) throw error
+    const { code, hint } = error instanceof MillraceError ? error : MISTAKEN
+    const plain = hint === undefined || hint === MISTAKEN.hint ? error.message : error.message.slice(0, -(hint.length + 3))
     const place = origin === '' ? '' : `${origin}  `
     const call = `${subject}${entry.name}(${parameters.map(shown).join(', ')})`
-    throw new LocatedError(error.code, `${place}${call}\n  ${plain}`, hint, { cause: error })
+    throw new LocatedError(code, `${place}${call}\n  ${plain}`, hint, { cause: error })
   }
 }
+
+/** What a TypeError stands for: plain JavaScript was given something that the types forbid. */
+const MISTAKEN = { code: 'CONFIG', hint: 'Look at what the call is given.' } as const
 
 /** Inner calls have said where already. */
 class LocatedError extends MillraceError {}
 
-function isLocated(error: MillraceError): boolean {
+function isLocated(error: Error): boolean {
   return error instanceof LocatedError
 }
 

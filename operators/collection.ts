@@ -1,5 +1,6 @@
 /** The fluent face of a plan: each method makes one node, and says where in the user's program it was made. */
 import type { Columns, RowOf } from '../runtime/data/schema.ts'
+import { MillraceError } from '../runtime/error.ts'
 import { aggregate } from './aggregate.ts'
 import { located } from './call-site.ts'
 import { concat } from './concat.ts'
@@ -140,7 +141,16 @@ export class Collection<C extends Columns> {
 
   /** The rows from a time of theirs until some microseconds later: `validFor((f) => f.at, days(30))`. */
   validFor(from: Bound<C>, duration: bigint): Collection<C> {
-    return this.derived(this.validFor, [from, duration], (origin) => validFor(this.node, from(this.row()), duration, origin))
+    return this.derived(this.validFor, [from, duration], (origin) => {
+      if (typeof duration !== 'bigint' || duration <= 0n) {
+        throw new MillraceError(
+          'CONFIG',
+          `rows are valid for ${String(duration)}`,
+          'Give microseconds above 0 as a bigint, such as days(30).',
+        )
+      }
+      return validFor(this.node, from(this.row()), duration, origin)
+    })
   }
 
   /** The first k rows in an order: `topK(3, (o) => o.cents.desc())`; several orders are taken one after the other. */

@@ -7,7 +7,7 @@
 import { canGenerate, kernel } from '../runtime/data/kernel.ts'
 import type { TimeTable } from '../runtime/time/time-table.ts'
 import { GENERAL_CLASS_SHIFT, GENERAL_LENGTH_MASK } from '../runtime/trace/general-segments.ts'
-import { generate, type JoinLayout, type JoinProgress, product, writer } from './join-kernel.ts'
+import { generate, type JoinLayout, type JoinProgress, OVERFLOW, product, writer } from './join-kernel.ts'
 
 /** Rows of one side: key ids, value ids, differences, and a time each (`times`) or one for all (`time`). */
 export interface TimedRows {
@@ -61,7 +61,7 @@ const deltaArena=arenas.delta,headArena=arenas.other,keyArena=arenas.key,capacit
 let i=progress.row,m=result.n,lt=0,lu=0,lj=0`
 const TAIL = `progress.row=i
 result.n=m
-function overflow(){throw new RangeError('difference overflow')}`
+${OVERFLOW}`
 const PARAMETERS = 'progress,delta,other,arenas,result,times'
 
 export function segmentKernel(layout: JoinLayout, delta: 'left' | 'right'): GeneralKernel<SegmentArrays> {

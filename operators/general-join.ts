@@ -26,7 +26,7 @@ import {
   segmentKernel,
   type TimedRows,
 } from './general-join-kernel.ts'
-import { emptyArena, type JoinColumn, type JoinLayout, type JoinProgress } from './join-kernel.ts'
+import { emptyArena, type JoinColumn, type JoinLayout, type JoinProgress, joinError } from './join-kernel.ts'
 
 /** Output rows a chunk at most, unless one row alone has more matches. */
 const CHUNK_ROWS = 1 << 14
@@ -82,8 +82,12 @@ export class GeneralJoinOperator extends Operator {
     while (this.delta !== null || this.begin()) {
       const { progress, result } = this
       out = this.room(out)
-      if (this.subtracting) this.subtract()
-      else this.produce()
+      try {
+        if (this.subtracting) this.subtract()
+        else this.produce()
+      } catch (error) {
+        throw joinError(error)
+      }
       out.n = result.n
       if (this.delta !== null && result.n > 0) {
         this.send(out)

@@ -79,6 +79,12 @@ export function table(
 ): TableDefinition<Columns> | KeyedTableDefinition<Columns, string> {
   if (options === undefined) return new TableDefinition(columns)
   const { key } = options
+  if (typeof key !== 'string' && !Array.isArray(key))
+    throw new MillraceError(
+      'CONFIG',
+      'the options of a table name its key',
+      "Write table(columns, { key: 'id' }), or leave the options out.",
+    )
   return new KeyedTableDefinition(columns, typeof key === 'string' ? [key] : key)
 }
 

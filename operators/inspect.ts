@@ -19,12 +19,14 @@ import type { Builder } from './builder.ts'
 import { ErrorOutlet, rowText, thrownText } from './error-outlet.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 import { RowView } from './row-view.ts'
+import { checkFunction } from './user-function.ts'
 
 /** A change as it passes. */
 export type Inspect = (change: { readonly time: number; readonly row: Row; readonly diff: number }) => void
 
 /** What the function throws is an error of the change's row; the change goes on. */
 export function inspect(input: PlanNode, fn: Inspect, origin = ''): PlanNode {
+  checkFunction(fn)
   if (input.depth > 0) throw new MillraceError('CONFIG', 'inspect() is not possible inside a loop.', 'Inspect what goes in and comes out.')
   return passing('inspect', input, origin, (rows) => new InspectOperator(rows, fn, origin))
 }

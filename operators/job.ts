@@ -1,5 +1,5 @@
 /** A job: typed inputs, a dataflow over them, typed outputs. It is a description; hosts run it, any number of times. */
-import type { Columns } from '../runtime/data/schema.ts'
+import { type Columns, Schema } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Collection } from './collection.ts'
 import { ImportedDefinition } from './import-definition.ts'
@@ -9,7 +9,7 @@ import type { InputDefinition, InputDefinitions, KeyedTableDefinition, StreamDef
 import { type InputNode, inputNode } from './input-node.ts'
 import { originOf } from './origin.ts'
 import { Changelog, Probed } from './output-definition.ts'
-import type { Lookup } from './plan.ts'
+import type { Lookup, PlanNode } from './plan.ts'
 
 /** A result of a job: kept as rows, kept by a key, given away as changes, or only how far it is. */
 export type OutputDefinition = Collection<Columns> | IndexedOutput<Columns, string> | Changelog<Columns> | Probed
@@ -78,20 +78,47 @@ export function job<I extends InputDefinitions, O extends OutputDefinitions>(
   define: (inputs: InputCollections<I>) => O,
 ): Job<I, O> {
   const origin = originOf(job)
+  const wrong = (what: string, hint: string): MillraceError =>
+    new MillraceError('CONFIG', `${origin}  job('${String(name)}')\n  ${what}`, hint)
+  if (typeof name !== 'string' || typeof inputs !== 'object' || inputs === null || typeof define !== 'function')
+    throw wrong('A job is a name, inputs, and a function.', "Write job('name', { orders: table(...) }, ({ orders }) => ({ ... })).")
   const nodes: Record<string, InputNode> = {}
   const imports: Record<string, ImportNode> = {}
   const collections: Record<string, Collection<Columns>> = {}
   for (const [inputName, definition] of Object.entries<InputDefinition>(inputs)) {
+    if (!(definition?.schema instanceof Schema))
+      throw wrong(`Input ${JSON.stringify(inputName)} is no table and no stream.`, 'Write table({ ... }).')
     if (definition instanceof ImportedDefinition) imports[inputName] = importNode(inputName, definition, origin)
     else nodes[inputName] = inputNode(inputName, definition, origin)
     collections[inputName] = new Collection(imports[inputName] ?? nodes[inputName], inputName)
   }
   const outputs = define(guarded(collections, 'input') as InputCollections<I>)
+  if (typeof outputs !== 'object' || outputs === null || outputs instanceof Promise || OUTPUTS.some((kind) => outputs instanceof kind))
+    throw wrong('What the function returns are no outputs by name.', 'Return an object of collections: ({ orders }) => ({ orders }).')
+  const own = new Set<PlanNode>([...Object.values(nodes), ...Object.values(imports)])
   for (const [outputName, output] of Object.entries<unknown>(outputs)) {
-    if (OUTPUTS.some((kind) => output instanceof kind)) continue
-    throw new MillraceError('CONFIG', `${origin}  output ${JSON.stringify(outputName)} of job ${name} is no collection.`)
+    const named = `Output ${JSON.stringify(outputName)}`
+    if (!OUTPUTS.some((kind) => output instanceof kind))
+      throw wrong(`${named} is no collection.`, 'Return collections, what keyBy(), changelog() or probe() gives, and nothing else.')
+    const { node } = output as OutputDefinition
+    if (node.depth > 0) throw wrong(`${named} is inside a loop.`, 'Return what iterate() gives.')
+    const foreign = foreignInput(node, own)
+    if (foreign !== null)
+      throw wrong(`${named} reads ${JSON.stringify(foreign)}, an input of another job.`, 'Make it an input of this job.')
   }
   return new Job(name, inputs, outputs, nodes, imports)
+}
+
+/** The name of an input that is not among a job's own. */
+function foreignInput(node: PlanNode, own: ReadonlySet<PlanNode>, seen = new Set<PlanNode>()): string | null {
+  if (own.has(node) || seen.has(node)) return null
+  seen.add(node)
+  if (node.kind === 'input' || node.kind === 'import') return (node as InputNode | ImportNode).name
+  for (const input of node.inputs) {
+    const foreign = foreignInput(input, own, seen)
+    if (foreign !== null) return foreign
+  }
+  return null
 }
 
 /** A record that says which names it has when asked for another. */

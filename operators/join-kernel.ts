@@ -84,6 +84,22 @@ export type BatchKernel = (
 const HEAD_PARAMETERS = 'progress,K,V,D,n,records,pool,deltaArena,headArena,keyArena,capacity,out,od'
 const BATCH_PARAMETERS = 'progress,K,V,D,n,OK,OV,OD,heads,next,mask,deltaArena,headArena,keyArena,capacity,out,od'
 
+/** In generated code, which cannot import: `joinError` makes of it what a user understands. */
+export const OVERFLOW = "function overflow(){throw new RangeError('difference overflow')}"
+
+function joinOverflow(): MillraceError {
+  return new MillraceError(
+    'OVERFLOW',
+    'the multiplicity of a joined row left the range of int32',
+    'Count the rows of a side with groupBy() first, and join the counts.',
+  )
+}
+
+/** An error of a kernel, as a user sees it. */
+export function joinError(error: unknown): unknown {
+  return error instanceof RangeError && error.message === 'difference overflow' ? joinOverflow() : error
+}
+
 export function emptyArena(): Int32Array {
   return EMPTY
 }
@@ -106,7 +122,7 @@ for(;i<n;i++){
 }
 progress.row=i
 return m
-function overflow(){throw new RangeError('difference overflow')}`
+${OVERFLOW}`
   })
 }
 
@@ -127,7 +143,7 @@ for(;i<n;i++){
 }
 progress.row=i
 return m
-function overflow(){throw new RangeError('difference overflow')}`
+${OVERFLOW}`
   })
 }
 
@@ -265,6 +281,6 @@ function interpretedBatch(layout: JoinLayout, delta: 'left' | 'right'): BatchKer
 
 export function product(a: number, b: number): number {
   const x = a * b
-  if (x !== (x | 0)) throw new MillraceError('OVERFLOW', 'the multiplicity of a joined row left the range of int32')
+  if (x !== (x | 0)) throw joinOverflow()
   return x
 }

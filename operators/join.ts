@@ -27,6 +27,7 @@ import {
   type JoinColumn,
   type JoinLayout,
   type JoinProgress,
+  joinError,
 } from './join-kernel.ts'
 
 /** Output rows a chunk at most, unless one row alone has more matches. */
@@ -92,7 +93,7 @@ export class JoinOperator extends Operator {
     for (;;) {
       if (!this.busy && !this.begin()) return
       while (this.task < this.taskCount) {
-        if (this.runTask(this.tasks[this.task])) {
+        if (this.tried(this.tasks[this.task])) {
           this.task++
           this.enterTask()
         } else {
@@ -101,6 +102,14 @@ export class JoinOperator extends Operator {
         }
       }
       this.finish()
+    }
+  }
+
+  private tried(task: Task): boolean {
+    try {
+      return this.runTask(task)
+    } catch (error) {
+      throw joinError(error)
     }
   }
 

@@ -27,12 +27,14 @@ import type { GroupRule } from './group-rule.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 import { columnsAt, joinedColumns, positionsOf } from './plan-columns.ts'
 import { addAll } from './row-function.ts'
+import { checkFunction } from './user-function.ts'
 
 /** The different rows of a group with their multiplicities, and the group's key, to the rows that stand for it. */
 export type Reduce = (rows: readonly Change[], key: Row) => Iterable<object>
 
 /** @throws MillraceError UNKNOWN_COLUMN, DUPLICATE_NAME if a column has a key's name */
 export function reduce(input: PlanNode, keyColumns: readonly string[], columns: Columns, fn: Reduce, origin = ''): PlanNode {
+  checkFunction(fn)
   if (keyColumns.length === 0) {
     return withoutConstantKey(reduce(withConstantKey(input), [CONSTANT_KEY], columns, withoutConstant(fn), origin), origin)
   }

@@ -17,6 +17,7 @@ import { checksDeterminism, NOT_DETERMINISTIC } from './determinism.ts'
 import { ErrorOutlet, rowText, thrownText } from './error-outlet.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 import { RowView } from './row-view.ts'
+import { checkFunction } from './user-function.ts'
 
 /** Calls the user's function with a row, and adds the rows that come out of it to `out`. */
 export type Expand = (row: Row, out: object[]) => void
@@ -25,6 +26,7 @@ export type Expand = (row: Row, out: object[]) => void
 const MOST_ROWS = 1 << 24
 
 export function rowFunction(kind: string, input: PlanNode, schema: Schema, expand: Expand, fn: unknown, origin: string): PlanNode {
+  checkFunction(fn)
   return {
     kind,
     inputs: [input],
@@ -202,6 +204,7 @@ export class RowFunctionOperator extends Operator {
 
   /** What is wrong with a row that a function gave, or null. */
   private unfit(row: object): string | null {
+    if (row instanceof Promise) return 'the function gave a promise: it must give its result at once'
     const batch = this.scratch
     batch.n = 0
     try {

@@ -13,7 +13,9 @@
  */
 import { thresholdNode } from './distinct.ts'
 import type { PlanNode } from './plan.ts'
+import { checkFunction } from './user-function.ts'
 
 export function threshold(input: PlanNode, fn: (multiplicity: number) => number, origin = ''): PlanNode {
+  checkFunction(fn)
   return thresholdNode('threshold', input, { fn }, origin)
 }

@@ -65,15 +65,21 @@ export class KeyedInputOperator extends InputOperator {
 
   /** Deletes the row of a key. Throws BAD_ROW if a key column has a value of another type. */
   deleteKey(key: Readonly<Record<string, unknown>>, names: readonly string[], ids: Interner): void {
+    this.deleteKeys([key], names, ids)
+  }
+
+  /** Deletes the rows of all keys, or of none when it throws BAD_ROW. */
+  deleteKeys(keys: readonly Readonly<Record<string, unknown>>[], names: readonly string[], ids: Interner): void {
     const batch = this.chunk()
     const at = batch.n
-    batch.reserve(at + 1)
+    const end = at + keys.length
+    batch.reserve(end)
     const { schema } = this
-    for (let c = 0; c < schema.names.length; c++) batch.columns[c].fill(0, at * schema.widths[c], (at + 1) * schema.widths[c])
+    for (let c = 0; c < schema.names.length; c++) batch.columns[c].fill(0, at * schema.widths[c], end * schema.widths[c])
     const columns = names.map((name) => batch.columns[schema.indexOf(name)])
-    this.codec.writeKey(key, names, columns, at, ids)
-    batch.differences[at] = 1
-    batch.n = at + 1
+    for (let i = 0; i < keys.length; i++) this.codec.writeKey(keys[i], names, columns, at + i, ids)
+    batch.differences.fill(1, at, end)
+    batch.n = end
     this.number(batch, at, DELETE)
   }
 

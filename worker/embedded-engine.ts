@@ -97,7 +97,7 @@ export class EmbeddedEngine {
     if (this.isBusy) {
       throw new MillraceError(
         'REENTRANT',
-        'a subscriber commits while a commit is under way',
+        'a subscriber, or a function of the job, commits while a commit is under way',
         'Write in the subscriber, and commit after it.',
       )
     }
@@ -139,7 +139,8 @@ export class EmbeddedEngine {
   /** Commits at a given time, instead of what the clock says. */
   advanceTo(time: number): number {
     if (!Number.isSafeInteger(time)) throw new MillraceError('BAD_TIME', `${time} is no time`, 'Times are whole microseconds since 1970.')
-    if (time <= this.time) throw new MillraceError('BAD_TIME', `time ${time} has passed: the last commit was at ${this.time}`)
+    if (time <= this.time)
+      throw new MillraceError('BAD_TIME', `time ${time} has passed: the last commit was at ${this.time}`, 'Times only grow.')
     const flushed = this.hasFlushed
     if (flushed && this.timeline.current() > time) {
       throw new MillraceError(

@@ -1,4 +1,5 @@
 /** The handles by which an embedded job is given rows. */
+import { unknownColumn } from '../operators/expression/proxy-row.ts'
 import type { InputOperator } from '../operators/input.ts'
 import {
   type InputDefinition,
@@ -11,10 +12,13 @@ import {
 import type { RowChange } from '../operators/output.ts'
 import type { KeyedInputOperator } from '../operators/upsert.ts'
 import type { Columns, RowOf, Schema } from '../runtime/data/schema.ts'
+import { shownValue } from '../runtime/data/value-encoding.ts'
 import { MillraceError } from '../runtime/error.ts'
 
 /** What handles need of their app. */
 export interface InputHost {
+  /** Whether mistakes are looked for that cost time to find. */
+  readonly development: boolean
   /** @throws MillraceError CLOSED */
   checkOpen(): void
   /** An operator threw: state can no longer be trusted. Returns what to throw. */
@@ -71,10 +75,41 @@ export abstract class InputHandle {
     this.rejectedRows = null
   }
 
-  private changeRejected({ source, position, excerpt, message }: Rejected, difference: number): void {
+  private changeRejected(rejected: Rejected, difference: number): void {
     this.host.checkOpen()
-    const row = { operator: 'input', origin: this.name, row: wellFormed(excerpt), message: wellFormed(message), source, position }
+    checkObject(rejected, 'a rejected row', '{ source, position, excerpt, message }')
+    const { source, position, excerpt, message } = rejected
+    for (const [name, value] of Object.entries({ source, position, excerpt, message })) {
+      if (typeof value !== 'string') throw new MillraceError('BAD_ROW', `${name} of a rejected row is text, not ${shownValue(value)}`)
+    }
+    const row = {
+      operator: 'input',
+      origin: this.name,
+      row: wellFormed(excerpt),
+      message: wellFormed(message),
+      source: wellFormed(source),
+      position: wellFormed(position),
+    }
     this.take(() => (this.rejectedRows as InputOperator).changeRows([row], difference))
+  }
+
+  /** The length of all columns. @throws MillraceError UNKNOWN_COLUMN, and BAD_ROW for a missing column or one of another length */
+  protected lengthOf(columns: Readonly<Record<string, ArrayLike<unknown>>>): number {
+    checkObject(columns, 'columns', '{ name: values, ... }')
+    const { names } = this.schema
+    let length = -1
+    for (const name of Object.keys(columns)) {
+      if (!names.includes(name)) throw unknownColumn(this.schema, this.name, name)
+      const n = columns[name]?.length
+      if (!Number.isInteger(n)) throw new MillraceError('BAD_ROW', `column ${JSON.stringify(name)} is no array of values`)
+      if (length >= 0 && n !== length) {
+        throw new MillraceError('BAD_ROW', `the columns have different lengths: ${JSON.stringify(name)} has ${n} rows, another ${length}`)
+      }
+      length = n
+    }
+    const missing = names.find((name) => columns[name] === undefined)
+    if (missing !== undefined) throw new MillraceError('BAD_ROW', `column ${JSON.stringify(missing)} is missing`, 'Give all columns.')
+    return length
   }
 
   protected take(work: () => void): void {
@@ -103,12 +138,13 @@ export class StreamInput<R extends object> extends InputHandle {
   }
 
   insertMany(rows: readonly R[]): void {
+    checkRows(rows, 'insertMany')
     this.change(rows, 1)
   }
 
   /** Rows as columns, all of one length. */
   insertColumns(columns: ColumnValues<R>): void {
-    this.changeColumns(columns, lengthOf(columns), 1)
+    this.changeColumns(columns, this.lengthOf(columns), 1)
   }
 
   get schema(): Schema {
@@ -128,6 +164,7 @@ export class StreamInput<R extends object> extends InputHandle {
 
   protected change(rows: readonly object[], difference: number): void {
     this.host.checkOpen()
+    if (this.host.development) checkColumns(rows, this.schema, this.name)
     try {
       ;(this.operator as InputOperator).changeRows(rows, difference)
     } catch (error) {
@@ -153,16 +190,17 @@ export class TableInput<R extends object> extends StreamInput<R> {
   }
 
   removeMany(rows: readonly R[]): void {
+    checkRows(rows, 'removeMany')
     this.change(rows, -1)
   }
 
   /** Rows as columns. `differences` says by how much each row's multiplicity changes; 1 unless given. */
   override insertColumns(columns: ColumnValues<R>, differences: number | ArrayLike<number> = 1): void {
-    this.changeColumns(columns, lengthOf(columns), differences)
+    this.changeColumns(columns, this.lengthOf(columns), differences)
   }
 
   removeColumns(columns: ColumnValues<R>): void {
-    this.changeColumns(columns, lengthOf(columns), -1)
+    this.changeColumns(columns, this.lengthOf(columns), -1)
   }
 }
 
@@ -185,23 +223,28 @@ export class KeyedInput<R extends object, K extends keyof R> extends InputHandle
   /** All rows, in order; or none, when it throws BAD_ROW. */
   upsertMany(rows: readonly R[]): void {
     const operator = this.commands()
+    checkRows(rows, 'upsertMany')
+    if (this.host.development) checkColumns(rows, this.schema, this.name)
     this.take(() => operator.upsertRows(rows))
   }
 
   upsertColumns(columns: ColumnValues<R>): void {
     const operator = this.commands()
-    const n = lengthOf(columns)
+    const n = this.lengthOf(columns)
     this.take(() => operator.upsertColumns(columns, n))
   }
 
   /** Removes the row of a key; nothing happens if there is none. */
   delete(key: Pick<R, K>): void {
-    const operator = this.commands()
-    this.take(() => operator.deleteKey(key as Record<string, unknown>, this.key, operator.dataflow.dictionary))
+    this.deleteMany([key])
   }
 
+  /** All keys, or none, when it throws BAD_ROW. */
   deleteMany(keys: readonly Pick<R, K>[]): void {
-    for (const key of keys) this.delete(key)
+    const operator = this.commands()
+    checkRows(keys, 'deleteMany')
+    for (const key of keys) checkObject(key, `a key of ${this.name}`, `{ ${this.key.map((name) => `${name}: ...`).join(', ')} }`)
+    this.take(() => operator.deleteKeys(keys as readonly Record<string, unknown>[], this.key, operator.dataflow.dictionary))
   }
 
   get schema(): Schema {
@@ -233,17 +276,26 @@ function onlyAdded(name: string): MillraceError {
   return new MillraceError('BAD_ROW', `rows are removed from ${name}, a stream, to which rows are only added`, 'Make it a table.')
 }
 
-/** The length of all columns. */
-function lengthOf(columns: Readonly<Record<string, ArrayLike<unknown>>>): number {
-  let length = -1
-  for (const name in columns) {
-    const n = columns[name].length
-    if (length >= 0 && n !== length) {
-      throw new MillraceError('BAD_ROW', `the columns have different lengths: ${JSON.stringify(name)} has ${n} rows, another ${length}`)
-    }
-    length = n
+function checkRows(rows: unknown, method: string): void {
+  if (Array.isArray(rows)) return
+  throw new MillraceError(
+    'BAD_ROW',
+    `${method} takes an array, not ${shownValue(rows)}`,
+    'Write Array.from(...) around what can be iterated.',
+  )
+}
+
+function checkObject(value: unknown, what: string, shape: string): void {
+  if (typeof value === 'object' && value !== null) return
+  throw new MillraceError('BAD_ROW', `${what} is an object, not ${shownValue(value)}`, `Give ${shape}.`)
+}
+
+/** In development: properties without a column, which are ignored otherwise. */
+function checkColumns(rows: readonly object[], schema: Schema, input: string): void {
+  for (const row of rows) {
+    if (typeof row !== 'object' || row === null) continue
+    for (const name of Object.keys(row)) if (!schema.names.includes(name)) throw unknownColumn(schema, input, name)
   }
-  return Math.max(length, 0)
 }
 
 type InputOf<D> =

@@ -12,6 +12,7 @@ import type { Batch } from '../runtime/data/batch.ts'
 import type { Dictionary } from '../runtime/data/dictionary.ts'
 import type { Row } from '../runtime/data/row-kernels.ts'
 import type { Columns, RowOf, Schema } from '../runtime/data/schema.ts'
+import { shownValue } from '../runtime/data/value-encoding.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
@@ -131,6 +132,7 @@ export class ChangesOutput<R extends object> implements OutputHandle {
    * @throws MillraceError BAD_TIME while rows of the next commit are under way: subscribe before inserting much
    */
   subscribe(reader: (changes: RowChanges<R>) => void): Unsubscribe {
+    checkFunction(reader)
     return this.source().subscribe(reader as (changes: RowChanges<unknown>) => void)
   }
 
@@ -139,6 +141,7 @@ export class ChangesOutput<R extends object> implements OutputHandle {
    * valid during the call only, in which nothing may be read or committed.
    */
   subscribeColumns(reader: (changes: ColumnChanges) => void): Unsubscribe {
+    checkFunction(reader)
     return this.source().subscribeColumns(reader)
   }
 
@@ -170,6 +173,11 @@ export class ChangesOutput<R extends object> implements OutputHandle {
     this.operator ??= new OutputOperator(this.stream as Stream, this.name, this.host.delivery)
     return this.operator
   }
+}
+
+function checkFunction(reader: unknown): void {
+  if (typeof reader === 'function') return
+  throw new MillraceError('CONFIG', `a subscriber is a function, not ${shownValue(reader)}`, 'Write subscribe((changes) => ...).')
 }
 
 /** An output that is kept. */
@@ -263,7 +271,15 @@ export class RowsOutput<R extends object> extends ChangesOutput<R> {
     host.checkReadable()
     const { time } = host
     const wanted = Math.max(asOf ?? time, atLeast ?? time)
-    if (wanted > time) throw new MillraceError('BAD_TIME', `time ${wanted} is not complete yet: the last commit was at ${time}`)
+    if (!Number.isSafeInteger(wanted))
+      throw new MillraceError('BAD_TIME', `${wanted} is no time`, 'Times are whole microseconds since 1970.')
+    if (wanted > time) {
+      throw new MillraceError(
+        'BAD_TIME',
+        `time ${wanted} is not complete yet: the last commit was at ${time}`,
+        'Read after commit() returns it.',
+      )
+    }
     return asOf ?? time
   }
 }
@@ -324,7 +340,10 @@ export class KeyedOutput<R extends object, K> extends RowsOutput<R> {
   scan(options: ScanOptions<K> = {}): R[] {
     const bounds = { prefix: options.prefix as Row | undefined, from: options.from as Row | undefined, to: options.to as Row | undefined }
     const time = this.readTime(options)
-    return this.expanded(this.reader.readAll(time), bounds, options.limit)
+    const { limit } = options
+    if (limit !== undefined && !(limit >= 0))
+      throw new MillraceError('CONFIG', `the limit of a scan is ${limit}`, 'Give a number from 0 on.')
+    return this.expanded(this.reader.readAll(time), bounds, limit)
   }
 
   /**

@@ -22,6 +22,7 @@ import type { PlanNode } from '../operators/plan.ts'
 import { ProbeOperator } from '../operators/probe.ts'
 import { checkRemovals } from '../operators/removal-check.ts'
 import { errorSchema } from '../runtime/data/error-schema.ts'
+import { shownValue } from '../runtime/data/value-encoding.ts'
 import type { Timer } from '../runtime/env/environment.ts'
 import { SystemTimers } from '../runtime/env/system-timers.ts'
 import { MillraceError } from '../runtime/error.ts'
@@ -104,6 +105,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
   implements InputHost, OutputHost, Neighbour, Disposable, AsyncDisposable
 {
   readonly name: string
+  readonly development: boolean
   readonly inputs: InputsOf<I>
   readonly outputs: OutputsOf<O>
   readonly delivery: Delivery
@@ -116,7 +118,11 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
   private failure: unknown = null
 
   constructor(job: Job<I, O>, options: EmbedOptions & ImportOptions<I> = {}) {
+    if (typeof (job as Partial<Job<I, O>> | undefined)?.inputNodes !== 'object')
+      throw new MillraceError('CONFIG', 'what is to be embedded is no job', "Write embed(job('name', inputs, define)).")
+    checkInterval(options.tickEvery)
     this.name = job.name
+    this.development = options.development === true
     const { beside } = options
     if (beside !== undefined && options.clock !== undefined)
       throw new MillraceError('CONFIG', `${job.name} has the clock of the app beside which it runs.`, 'Give no clock.')
@@ -242,7 +248,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
 
   private running(): Seat {
     if (this.seat !== null) return this.seat
-    if (this.failure === null) throw new MillraceError('CLOSED', `the app ${this.name} is closed`)
+    if (this.failure === null) throw new MillraceError('CLOSED', `the app ${this.name} is closed`, 'embed() its job again.')
     throw new MillraceError('CLOSED', `the app ${this.name} stopped: ${String(this.failure)}`, undefined, { cause: this.failure })
   }
 
@@ -294,6 +300,11 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
     const all = output.node.schema.names.map((_, column) => column)
     return new RowsOutput(this, name, rows, errors, new ArrangementReader(builder.arrange(output.node, all), output.node.schema), [])
   }
+}
+
+function checkInterval(milliseconds: number | undefined): void {
+  if (milliseconds === undefined || (Number.isFinite(milliseconds) && milliseconds >= 0)) return
+  throw new MillraceError('CONFIG', `tickEvery is ${shownValue(milliseconds)}`, 'It is a number of milliseconds; 0 for no ticks.')
 }
 
 /** The engine of an app beside which another is to run. */

@@ -120,7 +120,14 @@ export class RowCodec {
         return new MillraceError('BAD_ROW', `row ${i}: expected an object, got ${shownValue(row)}`)
       for (let k = 0; k < names.length; k++) {
         const name = names[k] as string
-        const value = (row as Row)[name]
+        let value: unknown
+        try {
+          value = (row as Row)[name]
+        } catch (cause) {
+          return new MillraceError('BAD_ROW', `column ${JSON.stringify(name)} of row ${i}: reading it threw ${String(cause)}`, undefined, {
+            cause,
+          })
+        }
         try {
           checkValue(types[k] as ColumnType, value)
         } catch (cause) {
@@ -130,7 +137,8 @@ export class RowCodec {
         }
       }
     }
-    return error
+    if (error instanceof MillraceError) return error
+    return new MillraceError('BAD_ROW', `the rows could not be read: ${String(error)}`, undefined, { cause: error })
   }
 
   private locatedInColumn(k: number, values: ArrayLike<unknown>, from: number, to: number, error: unknown): unknown {

@@ -1,4 +1,5 @@
 /** A schema: the ordered, named, typed columns of a collection's rows. */
+import { MillraceError } from '../error.ts'
 import type { ColumnType } from './column-type.ts'
 
 export type Columns = { readonly [name: string]: ColumnType }
@@ -17,8 +18,17 @@ export class Schema {
   readonly layout: string
 
   constructor(columns: Columns) {
+    if (typeof columns !== 'object' || columns === null)
+      throw new MillraceError('COLUMN_TYPE', 'columns are an object of types', 'Write { id: int32, name: text }.')
     this.names = Object.keys(columns)
     this.types = this.names.map((name) => columns[name] as ColumnType)
+    const untyped = this.names.find((name) => typeof columns[name]?.kind !== 'string')
+    if (untyped !== undefined)
+      throw new MillraceError(
+        'COLUMN_TYPE',
+        `column ${JSON.stringify(untyped)} has no type`,
+        'Write { id: int32 }, with int32 from millrace.',
+      )
     this.widths = this.types.map((type) => type.width)
     this.layout = this.widths.join('')
     this.signature = this.names.map((name, i) => `${JSON.stringify(name)}:${typeName(this.types[i] as ColumnType)}`).join()

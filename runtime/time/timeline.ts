@@ -24,6 +24,14 @@ export class Timeline {
       if (!Number.isSafeInteger(now))
         throw new MillraceError('BAD_TIME', `the clock gave ${now}`, 'A clock gives whole microseconds since 1970.')
       this.open = now > this.last ? now : this.last + 1
+      if (!Number.isSafeInteger(this.open)) {
+        this.open = -1
+        throw new MillraceError(
+          'BAD_TIME',
+          `there is no time after ${this.last}`,
+          'Times are safe integers: the clock has run too far ahead.',
+        )
+      }
     }
     return this.open
   }

@@ -248,7 +248,12 @@ export class TotalTrace implements KeyUser {
 
   private checkReadable(time: number): void {
     if (time >= this.upper) throw new MillraceError('BAD_TIME', `time ${time} is not complete yet (complete: below ${this.upper})`)
-    if (time < this.since) throw new MillraceError('BAD_TIME', `time ${time} is before ${this.since}, the least that can still be read`)
+    if (time < this.since)
+      throw new MillraceError(
+        'BAD_TIME',
+        `time ${time} is before ${this.since}, the least that can still be read`,
+        'Keep it readable with hold().',
+      )
   }
 
   private logAfter(time: number): Batch[] {

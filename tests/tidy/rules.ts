@@ -26,7 +26,7 @@ export const productEntries = [
   /^worker\/simulated-(group|cluster)\.ts$/,
   /^runtime\/env\/(simulated|browser)-environment\.ts$/,
 ]
-export const otherEntries = [/^tests\/.*\.test\.ts$/, /^bench\/main\.ts$/, /^examples\/[^/]+\/[^/]+\.ts$/]
+export const otherEntries = [/^tests\/.*\.test\.ts$/, /^tests\/harness\/sim-main\.ts$/, /^bench\/main\.ts$/, /^examples\/[^/]+\/[^/]+\.ts$/]
 
 /** `node:` modules: only the Node half of the environment, so that the core runs in a browser. */
 export const nodeHalf = [/^runtime\/env\/node-[^/]+\.ts$/, /^[^/]+\.ts$/]
