@@ -11,9 +11,11 @@
  *   distinct(select(orders, { city: o.city }))
  */
 import { Schema } from '../runtime/data/schema.ts'
-import { streamOf } from '../runtime/graph/stream.ts'
+import type { Operator } from '../runtime/graph/operator.ts'
+import { type Stream, streamOf } from '../runtime/graph/stream.ts'
 import type { Builder } from './builder.ts'
-import { buildGeneralThreshold } from './general-distinct.ts'
+import { GeneralDistinctOperator } from './general-distinct.ts'
+import { GeneralThresholdOperator } from './general-threshold.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
 import { columnsAt } from './plan-columns.ts'
 import { pickColumnsOf } from './select.ts'
@@ -54,9 +56,17 @@ export function thresholdNode(kind: string, input: PlanNode, options: ThresholdO
         source.rows,
         input.schema.names.map((_, i) => i),
       )
-      if (rows.region !== null) return buildGeneralThreshold(rows, source, kind, options)
+      if (rows.region !== null) return insideLoop(rows, source, kind, options, origin)
       const operator = new ThresholdOperator(rows, kind, options, origin)
       return { rows: streamOf(operator, input.schema), errors: errorsOf([source], operator.errors?.stream) }
     },
   }
+}
+
+function insideLoop(rows: Stream, source: Built, kind: string, options: ThresholdOptions, origin: string): Built {
+  const { asKeys = false, fn } = options
+  const built = (operator: Operator): Stream => streamOf(operator, rows.schema, rows.region, rows.depth)
+  if (fn === undefined) return { rows: built(new GeneralDistinctOperator(rows, { asKeys, name: kind })), errors: source.errors }
+  const operator = new GeneralThresholdOperator(rows, kind, fn, asKeys, origin)
+  return { rows: built(operator), errors: errorsOf([source], operator.errors.stream) }
 }

@@ -1,5 +1,5 @@
 /**
- * distinct and threshold inside a loop: each row with a multiplicity that is a function of its multiplicity in the input.
+ * distinct inside a loop: each row with a multiplicity that is a function of its multiplicity in the input: 1 for a positive one.
  *
  * Computes: for each row and time, the function of the row's accumulated input minus what was sent out so far.
  * State: per row, by key id, its times with the differences that came in and that went out (`TimeCounts`).
@@ -18,12 +18,10 @@ import { KeyEncoder } from '../runtime/data/key-encoding.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { PendingTimes, type WaitingList } from '../runtime/graph/pending-times.ts'
 import type { Region, RegionState } from '../runtime/graph/region.ts'
-import { pickColumns, type Stream, streamOf } from '../runtime/graph/stream.ts'
+import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
 import type { KeyTable, KeyUser } from '../runtime/trace/key-table.ts'
 import { COUNTS_CLASS_SHIFT, COUNTS_LENGTH_MASK, COUNTS_STRIDE_SHIFT, TimeCounts } from '../runtime/trace/time-counts.ts'
 import { InterestingTimes } from './interesting-times.ts'
-import type { Built } from './plan.ts'
-import type { ThresholdOptions } from './threshold-operator.ts'
 
 /** Rows a call: code that is called again and again within the first load is compiled for what comes later, too. */
 const RETIRED_ROWS = 1 << 10
@@ -248,19 +246,9 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
   }
 
   markKeys(live: Uint8Array): void {
-    const { records, capacity } = this.counts
-    for (let key = 0; key < capacity; key++) if ((records[key << COUNTS_STRIDE_SHIFT] & COUNTS_LENGTH_MASK) !== 0) live[key] = 1
+    this.counts.markKeys(live)
     this.pending.forEach((key) => {
       live[key] = 1
     })
   }
-}
-
-/** What `distinct` and `threshold` build for rows of a loop. */
-export function buildGeneralThreshold(rows: Stream, source: Built, kind: string, options: ThresholdOptions): Built {
-  const { asKeys = false, fn } = options
-  // Rows that are not there are never asked about.
-  const threshold: Threshold = fn === undefined ? distinctThreshold : (count) => (count === 0 ? 0 : fn(count))
-  const operator = new GeneralDistinctOperator(rows, { threshold, asKeys, name: kind })
-  return { rows: streamOf(operator, rows.schema, rows.region, rows.depth), errors: source.errors }
 }

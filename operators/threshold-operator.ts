@@ -9,7 +9,6 @@ import type { ColumnType } from '../runtime/data/column-type.ts'
 import type { Dictionary } from '../runtime/data/dictionary.ts'
 import { KeyEncoder } from '../runtime/data/key-encoding.ts'
 import { type RowCodec, rowCodec } from '../runtime/data/row-codec.ts'
-import { shownValue } from '../runtime/data/value-encoding.ts'
 import { WordTable } from '../runtime/data/word-table.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
@@ -17,14 +16,15 @@ import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
 import { internedWords } from '../runtime/trace/key-table.ts'
 import type { StateCell } from '../runtime/trace/state-cell.ts'
 import type { TraceRows } from '../runtime/trace/trace-store.ts'
-import { checksDeterminism, NOT_DETERMINISTIC } from './determinism.ts'
-import { ErrorOutlet, rowText, thrownText } from './error-outlet.ts'
+import { checksDeterminism } from './determinism.ts'
+import { ErrorOutlet, rowText } from './error-outlet.ts'
+import { callThreshold, type ThresholdFunction } from './threshold-function.ts'
 
 export interface ThresholdOptions {
   /** Rows count as equal if they are one key (-0 and 0), and come out as the key; else only identical rows do. */
   readonly asKeys?: boolean
   /** The multiplicity to show for one that is not 0; without it 1 for each positive one. */
-  readonly fn?: (multiplicity: number) => number
+  readonly fn?: ThresholdFunction
 }
 
 export class ThresholdOperator extends Operator implements StateCell {
@@ -37,7 +37,7 @@ export class ThresholdOperator extends Operator implements StateCell {
   private readonly interned: readonly number[]
   private readonly codec: RowCodec
   private readonly pool: BatchPool
-  private readonly fn: ((multiplicity: number) => number) | null
+  private readonly fn: ThresholdFunction | null
   private readonly twice: boolean
   private readonly columns: Int32Array[] = []
   /** Two ints a row id: multiplicity, and 1 while the row is among the touched. */
@@ -146,19 +146,12 @@ export class ThresholdOperator extends Operator implements StateCell {
   /** What the function makes of a multiplicity; 0 and an error, `sign` times, if it fails. */
   private shown(id: number, multiplicity: number, sign: number): number {
     if (multiplicity === 0) return 0
-    const fn = this.fn as (multiplicity: number) => number
-    let message: string
-    try {
-      const result = fn(multiplicity)
-      if (this.twice && fn(multiplicity) !== result) message = NOT_DETERMINISTIC
-      else if (result === (result | 0)) return result
-      else message = `the function gave ${shownValue(result)}, which is no multiplicity (int32)`
-    } catch (thrown) {
-      message = thrownText(thrown)
-    }
+    const fn = this.fn as ThresholdFunction
+    const answer = callThreshold(fn, multiplicity, this.twice)
+    if (typeof answer === 'number') return answer
     const row = this.pool.take(0, 1)
     copyRows(this.table, Int32Array.of(id), 1, row)
-    this.errors?.add(rowText(this.codec.readRow(row, 0, this.dataflow.dictionary)), message, sign, this.time)
+    this.errors?.add(rowText(this.codec.readRow(row, 0, this.dataflow.dictionary)), answer, sign, this.time)
     row.release()
     return 0
   }

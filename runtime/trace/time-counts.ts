@@ -93,6 +93,22 @@ export class TimeCounts {
     records[record] = meta + 1
   }
 
+  /** Visits a key's triples. */
+  forEach(key: number, visit: (time: number, first: number, second: number) => void): void {
+    const record = key << COUNTS_STRIDE_SHIFT
+    const meta = this.records[record]
+    const inline = meta >>> COUNTS_CLASS_SHIFT === 0
+    const array = inline ? this.records : this.pool
+    const begin = inline ? record + 2 : this.records[record + 2]
+    for (let p = begin, end = begin + 3 * (meta & COUNTS_LENGTH_MASK); p < end; p += 3) visit(array[p], array[p + 1], array[p + 2])
+  }
+
+  /** Marks the keys that have triples. */
+  markKeys(live: Uint8Array): void {
+    const { records, capacity } = this
+    for (let key = 0; key < capacity; key++) if ((records[key << COUNTS_STRIDE_SHIFT] & COUNTS_LENGTH_MASK) !== 0) live[key] = 1
+  }
+
   /** In every key that was touched, replaces times with an outer time up to `outer` by those that stand for them. */
   compact(outer: number, times: TimeTable): void {
     this.touchedCount = this.settleAll(outer, times)

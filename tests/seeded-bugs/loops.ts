@@ -7,6 +7,7 @@ const inFlight = 'tests/loops/in-flight.test.ts'
 const distinct = { file: 'operators/general-distinct.ts', caughtBy: iterate }
 const join = { file: 'operators/general-join.ts', caughtBy: iterate }
 const reduce = { file: 'operators/general-reduce.ts', caughtBy: groups }
+const threshold = { file: 'operators/general-threshold.ts', caughtBy: 'tests/loops/failures.test.ts' }
 const partialOrder = 'tests/loops/partial-order.test.ts'
 
 export const bugs: readonly SeededBug[] = [
@@ -32,8 +33,8 @@ export const bugs: readonly SeededBug[] = [
   {
     ...distinct,
     title: 'distinct skips later times although the row was shown there',
-    find: 'irregular |= array[p + 1] | (array[p + 2] === 0 ? 0 : -1)',
-    replace: 'irregular |= array[p + 1]',
+    find: 'irregular |= (first | (second === 0 ? 0 : -1)) & ~mask',
+    replace: 'irregular |= first & ~mask',
   },
   {
     ...distinct,
@@ -95,5 +96,23 @@ export const bugs: readonly SeededBug[] = [
     title: 'distinct counts what it sent out at later times as sent out already',
     find: 'laterWent[laterCount] = wanted + array[single + 2]',
     replace: 'laterWent[laterCount] = wanted',
+  },
+  {
+    ...threshold,
+    title: 'threshold forgets which errors it told of',
+    find: 'this.reasons.segments.add(key, id, time, difference)',
+    replace: '',
+  },
+  {
+    ...threshold,
+    title: 'threshold works on the times of its input alone, not on their joins',
+    find: 'pending.at(times.join(time, other)).add(key)',
+    replace: 'pending.at(time)',
+  },
+  {
+    ...threshold,
+    title: 'a row whose function fails keeps the multiplicity that it had',
+    find: "(typeof answer === 'string' ? 0 : answer) - went",
+    replace: "(typeof answer === 'string' ? went : answer) - went",
   },
 ]
