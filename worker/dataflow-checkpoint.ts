@@ -8,8 +8,10 @@
 import { AccumulateOperator } from '../operators/accumulate.ts'
 import { ArrangeOperator } from '../operators/arrange.ts'
 import { GroupOperator } from '../operators/group-operator.ts'
+import { LeaveOperator } from '../operators/loop-border.ts'
 import { ThresholdOperator } from '../operators/threshold-operator.ts'
 import { UpsertOperator } from '../operators/upsert.ts'
+import { ValidBetweenOperator } from '../operators/valid-between.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import type { Schedulable } from '../runtime/graph/schedulable.ts'
@@ -44,6 +46,8 @@ export class DataflowCheckpoint {
       } else if (operator instanceof AccumulateOperator || operator instanceof ThresholdOperator)
         this.cells.push({ name: `cell${this.cells.length}`, cell: operator })
       else if (operator instanceof GroupOperator) this.derived.push(operator)
+      else if (operator instanceof ValidBetweenOperator || operator instanceof LeaveOperator)
+        throw new MillraceError('STORE', `${graph.name} cannot be checkpointed: the state of ${operator.name} cannot be stored yet`)
     }
   }
 
