@@ -18,10 +18,10 @@ import type { Region } from '../runtime/graph/region.ts'
 import { type Stream, streamOf } from '../runtime/graph/stream.ts'
 import type { Builder } from './builder.ts'
 import { consolidate } from './consolidate.ts'
-import { GeneralDistinctOperator } from './general-distinct.ts'
-import { IterationLimitOperator } from './iteration-limit.ts'
+import type { ErrorOutlet } from './error-outlet.ts'
 import { entered, left } from './loop-border.ts'
 import { type Built, errorsOf, type PlanNode } from './plan.ts'
+import { ThresholdOperator } from './threshold-operator.ts'
 import { VariableOperator } from './variable.ts'
 
 /** Loops nest at most this deep. */
@@ -193,17 +193,26 @@ function closed(scope: Scope, builder: Builder): ReadonlySet<Stream> {
   scope.variables.forEach(({ node }, i) => {
     const operator = operators.get(node) as VariableOperator
     operator.connect(inside[i].rows)
-    const beyond = streamOf(operator.beyond, node.schema, inside[i].rows.region, scope.depth)
-    const rows = new GeneralDistinctOperator(beyond, { threshold: unequalZero, name: 'unfinished' })
-    const stream = streamOf(rows, node.schema, beyond.region, scope.depth)
-    errors.add(new IterationLimitOperator(stream, scope.maxIterations, scope.origin).errors.stream)
+    errors.add(unfinished(streamOf(operator.beyond, node.schema, inside[i].rows.region, scope.depth), scope, builder))
   })
   for (const stream of errors) outside.add(stream.depth === scope.depth ? left(stream) : stream)
   return outside
 }
 
-function unequalZero(count: number): number {
-  return count === 0 ? 0 : 1
+/**
+ * The errors of a loop that did not settle: one for each row that would still have changed after the last iteration, outside all loops.
+ * There they cost a commit nothing in which there is none.
+ */
+function unfinished(beyond: Stream, { maxIterations, origin }: Scope, builder: Builder): Stream {
+  let rows = beyond
+  while (rows.depth > 0) rows = left(rows)
+  const message = `the row still changes after ${maxIterations} iterations (maxIterations); the loop was stopped there`
+  const fn = (): number => {
+    throw new MillraceError('ITERATION_LIMIT', message)
+  }
+  const all = rows.schema.names.map((_, column) => column)
+  const operator = new ThresholdOperator(builder.exchange(rows, all), 'iterate', { fn }, origin)
+  return (operator.errors as ErrorOutlet).stream
 }
 
 /** All that the results are made of is of this scope, down to what entered it. */
