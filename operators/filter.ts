@@ -12,7 +12,7 @@
  *   filter(orders, o.cents.gt(100))
  */
 import { MillraceError } from '../runtime/error.ts'
-import type { HasNode } from './expression/compile.ts'
+import { checkColumns, type HasNode } from './expression/compile.ts'
 import type { PlanNode } from './plan.ts'
 import { andThen, substitute } from './substitute.ts'
 import { canFuse, isTransform, transform } from './transform.ts'
@@ -23,6 +23,7 @@ import { canFuse, isTransform, transform } from './transform.ts'
  */
 export function filter(input: PlanNode, predicate: HasNode, origin = ''): PlanNode {
   const { node } = predicate
+  checkColumns([node], input.schema)
   if (node.type.kind !== 'bool') {
     throw new MillraceError(
       'COLUMN_TYPE',

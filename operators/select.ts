@@ -13,8 +13,7 @@
 import { Schema } from '../runtime/data/schema.ts'
 import { pick } from '../runtime/graph/stream.ts'
 import type { Builder } from './builder.ts'
-import type { HasNode } from './expression/compile.ts'
-import { pickedColumn } from './expression/compile.ts'
+import { checkColumns, type HasNode, pickedColumn } from './expression/compile.ts'
 import type { ExpressionNode } from './expression/node.ts'
 import type { Built, PlanNode } from './plan.ts'
 import { sizeOf, substitute } from './substitute.ts'
@@ -29,6 +28,7 @@ const FUSED_NODES = 200
  */
 export function select(input: PlanNode, expressions: Readonly<Record<string, HasNode>>, origin = ''): PlanNode {
   const nodes = Object.values(expressions).map((expression) => expression.node)
+  checkColumns(nodes, input.schema)
   const schema = new Schema(Object.fromEntries(Object.keys(expressions).map((name, i) => [name, (nodes[i] as ExpressionNode).type])))
   const picks = nodes.map((node) => pickedColumn({ node }, input.schema))
   if (picks.every((column) => column >= 0)) return pickColumnsOf(input, schema, picks, origin)

@@ -136,6 +136,16 @@ export function pickedColumn(expression: HasNode, input: InputSchema): number {
   return expression.node.op === 'column' ? resolver(input)(expression.node) : -1
 }
 
+/** @throws MillraceError UNKNOWN_COLUMN, COLUMN_TYPE if an expression is over other columns than the input's */
+export function checkColumns(nodes: readonly ExpressionNode[], input: InputSchema): void {
+  const resolve = resolver(input)
+  const check = (node: ExpressionNode): void => {
+    if (node.op === 'column') resolve(node)
+    else node.args.forEach(check)
+  }
+  nodes.forEach(check)
+}
+
 function resolver(input: InputSchema): Resolve {
   const sides: readonly Schema[] = Array.isArray(input) ? input : [input as Schema]
   return (node) => {
