@@ -55,6 +55,7 @@ export {
 } from './runtime/data/column-type.ts'
 export type { Columns, RowOf } from './runtime/data/schema.ts'
 export { type ErrorCode, MillraceError } from './runtime/error.ts'
+export type { StateHolder, StateStats } from './runtime/log/state-stats.ts'
 export { type App, type AppHold, type EmbedOptions, embed, type ImportOptions, type Neighbour, type Time } from './worker/embedded.ts'
 export { type CapturedLogs, capture, replay } from './worker/embedded-capture.ts'
 export type { KeyUpdate } from './worker/embedded-follow.ts'
@@ -71,3 +72,4 @@ export type {
   ScanOptions,
   SubscribeOptions,
 } from './worker/embedded-outputs.ts'
+export type { AppMemory, OperatorProgress, OperatorState } from './worker/embedded-state.ts'

@@ -67,7 +67,12 @@ export function runSoak(options: Options): number {
       }
       app.commit()
     },
-    details: () => ({ joined_rows: joined.rows, degrees_rows: degrees.rows }),
+    details: () => ({
+      joined_rows: joined.rows,
+      degrees_rows: degrees.rows,
+      memory: app.memory(),
+      state: app.state().map(({ operator, input, bytes, keys, rows, batches }) => ({ operator, input, bytes, keys, rows, batches })),
+    }),
   })
   const present = sides.map(({ oldest }) => Array.from({ length: WINDOW }, oldest))
   const wrong = wrongOutputs(present[0], present[1], joined, degrees)

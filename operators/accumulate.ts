@@ -21,6 +21,7 @@ import { Schema } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
+import { presentState, type StateStats } from '../runtime/log/state-stats.ts'
 import type { KeyTable, KeyUser } from '../runtime/trace/key-table.ts'
 import type { StateCell } from '../runtime/trace/state-cell.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
@@ -234,6 +235,15 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
     for (let key = 0; key < this.capacity; key++) {
       if (this.rows[2 * key] !== 0 || this.rows[2 * key + 1] !== 0 || !this.accumulators.every((one) => one.isZero(key))) live[key] = 1
     }
+  }
+
+  override stateStats(): StateStats {
+    let keys = 0
+    for (let key = 0; key < this.capacity; key++) if (this.rows[2 * key] !== 0) keys++
+    let bytes = this.rows.byteLength + this.touched.byteLength + this.before.byteLength + this.failedBefore.byteLength
+    for (const shown of this.shownBefore) bytes += shown.byteLength
+    for (const accumulator of this.accumulators) bytes += accumulator.bytes
+    return presentState(bytes, keys, keys)
   }
 
   override markDictionary(dictionary: Dictionary): void {

@@ -8,6 +8,8 @@ export interface Accumulator {
   readonly column: number
   /** Whether some group may have no result. */
   readonly canFail: boolean
+  /** Bytes of its state. */
+  readonly bytes: number
   /** State for key ids below `capacity`. */
   grow(capacity: number): void
   /** Adds n rows of a batch; `column` is the position in the batch. */
@@ -30,6 +32,7 @@ export class RowCount implements Accumulator {
   readonly kind = 'rows'
   readonly column = -1
   readonly canFail = false
+  readonly bytes = 0
   grow(): void {}
   add(): void {}
   settle(): void {}

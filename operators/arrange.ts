@@ -18,6 +18,7 @@ import { radixSortByKey, type SortScratch, sortScratch } from '../runtime/data/r
 import { WordTable } from '../runtime/data/word-table.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
+import type { StateStats } from '../runtime/log/state-stats.ts'
 import { internedWords, type KeyTable } from '../runtime/trace/key-table.ts'
 import { type Hold, TotalTrace } from '../runtime/trace/total-trace.ts'
 import type { Arrangement } from './arrangement.ts'
@@ -140,6 +141,10 @@ export class ArrangeOperator extends Operator implements Arrangement {
       this.waiting = true
       this.dataflow.whenQuiescent(this)
     }
+  }
+
+  override stateStats(): StateStats {
+    return this.trace.stats()
   }
 
   override markDictionary(dictionary: Dictionary): void {

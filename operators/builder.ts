@@ -11,6 +11,7 @@ import { typeName } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import { Region } from '../runtime/graph/region.ts'
+import type { Schedulable } from '../runtime/graph/schedulable.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
 import type { KeyTable } from '../runtime/trace/key-table.ts'
 import { ArrangeOperator } from './arrange.ts'
@@ -67,6 +68,7 @@ export class Builder {
     let built = this.built.get(node)
     if (built === undefined) {
       built = node.build(this)
+      this.attribute(node.origin)
       this.built.set(node, built)
     }
     return built
@@ -155,6 +157,13 @@ export class Builder {
       this.exchanges.set(name, exchanged)
     }
     return exchanged
+  }
+
+  /** The operators that were made since the last call are said to come from `origin`; what a node reads was attributed before. */
+  private attribute(origin: string): void {
+    const { operators } = this.dataflow
+    for (let i = operators.length - 1; i >= 0 && (operators[i] as Schedulable).origin === null; i--)
+      (operators[i] as Schedulable).origin = origin
   }
 
   /** Gives a group the key table of an imported index, unless it has one, or keys that this one does not take. */

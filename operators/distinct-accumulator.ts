@@ -36,6 +36,11 @@ export class DistinctAccumulator implements Accumulator {
     this.pairs = new WordTable([1, type.width])
   }
 
+  get bytes(): number {
+    const { pairs, counts, different, kept, ended, listed } = this
+    return pairs.bytes + counts.byteLength + different.byteLength + kept.byteLength + ended.byteLength + listed.byteLength
+  }
+
   grow(capacity: number): void {
     this.different = grown(this.different, capacity)
     this.kept = grown(this.kept, capacity)

@@ -53,6 +53,10 @@ export class ExtremeAccumulator implements Accumulator {
     if (type.nullable) writeValue(type, null, this.none, 0, dictionary)
   }
 
+  get bytes(): number {
+    return this.words.byteLength + this.flags.byteLength
+  }
+
   grow(capacity: number): void {
     this.words = grown(this.words, this.width * capacity)
     const flags = new Uint8Array(capacity)

@@ -18,6 +18,7 @@ import { WordTable } from '../runtime/data/word-table.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import type { Region } from '../runtime/graph/region.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
+import type { StateStats } from '../runtime/log/state-stats.ts'
 import { GeneralTrace } from '../runtime/trace/general-trace.ts'
 import { internedWords, type KeyTable } from '../runtime/trace/key-table.ts'
 import { losesIdentity } from './arrange.ts'
@@ -69,6 +70,10 @@ export class GeneralArrangeOperator extends Operator {
       this.take(batch)
       batch.release()
     }
+  }
+
+  override stateStats(): StateStats {
+    return this.trace.stats()
   }
 
   override markDictionary(dictionary: Dictionary): void {

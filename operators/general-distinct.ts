@@ -19,6 +19,7 @@ import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { PendingTimes, type WaitingList } from '../runtime/graph/pending-times.ts'
 import type { Region, RegionState } from '../runtime/graph/region.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
+import { presentState, type StateStats } from '../runtime/log/state-stats.ts'
 import type { KeyTable, KeyUser } from '../runtime/trace/key-table.ts'
 import { COUNTS_CLASS_SHIFT, COUNTS_LENGTH_MASK, COUNTS_STRIDE_SHIFT, TimeCounts } from '../runtime/trace/time-counts.ts'
 import { InterestingTimes } from './interesting-times.ts'
@@ -243,6 +244,18 @@ export class GeneralDistinctOperator extends Operator implements KeyUser, Region
 
   compact(outer: number): void {
     this.counts.compact(outer, this.region.times)
+  }
+
+  override stateStats(): StateStats {
+    const { counts } = this
+    let keys = 0
+    let rows = 0
+    for (let key = 0; key < counts.capacity; key++) {
+      const length = counts.records[key << COUNTS_STRIDE_SHIFT] & COUNTS_LENGTH_MASK
+      if (length > 0) keys++
+      rows += length
+    }
+    return presentState(counts.bytes, keys, rows)
   }
 
   markKeys(live: Uint8Array): void {

@@ -22,6 +22,7 @@ import { WordTable } from '../runtime/data/word-table.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { PendingTimes, type WaitingList } from '../runtime/graph/pending-times.ts'
 import type { Region } from '../runtime/graph/region.ts'
+import { presentState, type StateStats } from '../runtime/log/state-stats.ts'
 import { GeneralTrace } from '../runtime/trace/general-trace.ts'
 import { internedWords, type KeyUser } from '../runtime/trace/key-table.ts'
 import { ErrorOutlet, rowText } from './error-outlet.ts'
@@ -188,6 +189,11 @@ export class GeneralReduceOperator extends Operator implements KeyUser {
     this.pending.forEach((key) => {
       live[key] = 1
     })
+  }
+
+  override stateStats(): StateStats {
+    const shown = this.shown.stats()
+    return presentState(shown.bytes + this.reasons.bytes, shown.keys, shown.rows)
   }
 
   override markDictionary(dictionary: Dictionary): void {

@@ -13,6 +13,7 @@ import { type RowCodec, rowCodec } from '../runtime/data/row-codec.ts'
 import { Schema } from '../runtime/data/schema.ts'
 import { WordTable } from '../runtime/data/word-table.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
+import { presentState, type StateStats } from '../runtime/log/state-stats.ts'
 import { internedWords, type KeyUser } from '../runtime/trace/key-table.ts'
 import { Segments } from '../runtime/trace/segments.ts'
 import type { DerivedState } from '../runtime/trace/state-cell.ts'
@@ -277,6 +278,19 @@ export class GroupOperator extends Operator implements KeyUser, DerivedState {
     for (let key = 0; key < this.marks.length; key++) {
       if (records[key << 2] !== 0 || this.reasons[key] !== 0 || this.marks[key] !== 0) live[key] = 1
     }
+  }
+
+  override stateStats(): StateStats {
+    const { shown, rows, reasons, last, marks, touched } = this
+    let keys = 0
+    let count = 0
+    for (let key = 0; key < shown.capacity; key++) {
+      const length = shown.lengthOf(key)
+      if (length > 0 || reasons[key] !== 0) keys++
+      count += length
+    }
+    const tables = reasons.byteLength + last.byteLength + marks.byteLength + touched.byteLength
+    return presentState(shown.bytes + (rows?.bytes ?? 0) + tables, keys, count)
   }
 
   override markDictionary(dictionary: Dictionary): void {

@@ -16,6 +16,7 @@ import type { Schema } from '../runtime/data/schema.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { type Stream, streamOf } from '../runtime/graph/stream.ts'
+import type { StateStats } from '../runtime/log/state-stats.ts'
 import type { KeyTable } from '../runtime/trace/key-table.ts'
 import type { Hold, TotalTrace } from '../runtime/trace/total-trace.ts'
 import type { Arrangement } from './arrangement.ts'
@@ -35,7 +36,6 @@ export class ImportArrangementOperator extends Operator implements Arrangement {
   /** Whether the content is sent, or there was none. */
   private begun: boolean
   private decoded: Stream | null = null
-  private readonly pool = new BatchPool([1, 1])
   /** Batches that show the exporter's under our own count of readers, so that we can give all of them back. */
   private readonly shells = new BatchPool([], true)
   private lent: Batch[] = []
@@ -97,6 +97,10 @@ export class ImportArrangementOperator extends Operator implements Arrangement {
     this.advance(port.frontier)
   }
 
+  override stateStats(): StateStats {
+    return { ...this.trace.stats(), bytes: 0, shared: true }
+  }
+
   /** Gives back all that is the exporter's. Only when the dataflow does not run, and never will again. */
   close(): void {
     this.unlisten(this.exporter, this.port)
@@ -112,7 +116,8 @@ export class ImportArrangementOperator extends Operator implements Arrangement {
   private sendContent(time: number): void {
     const { trace } = this
     trace.catchUp()
-    const out = this.pool.take(time, 64)
+    // A pool of its own, so that a batch of this size is not kept for reuse.
+    const out = new BatchPool([1, 1]).take(time, 64)
     trace.readAll(time, (key, value, difference) => {
       if (out.n === out.capacity) out.reserve(out.n + 1)
       const n = out.n++
@@ -124,12 +129,13 @@ export class ImportArrangementOperator extends Operator implements Arrangement {
   }
 
   private lend(batch: Batch): void {
+    // Before a shell that has come back is lent again.
+    if (this.lent.length > 0) this.lent = this.lent.filter((one) => one.parent !== null)
     const shell = this.shells.take(batch.time, 0)
     shell.columns = batch.columns
     shell.differences = batch.differences
     shell.n = batch.n
     shell.parent = batch
-    if (this.lent.length > 0) this.lent = this.lent.filter((one) => one.parent !== null)
     this.lent.push(shell)
     this.send(shell)
   }

@@ -14,6 +14,10 @@ class PresentCounts {
   /** Doubles, which are exact far beyond int32. */
   counts = new Float64Array(0)
 
+  get bytes(): number {
+    return this.counts.byteLength
+  }
+
   grow(capacity: number): void {
     this.counts = grown(this.counts, capacity)
   }
@@ -39,6 +43,10 @@ export class PresentCount implements Accumulator {
   constructor(column: number, type: ColumnType) {
     this.column = column
     this.type = type
+  }
+
+  get bytes(): number {
+    return this.present.bytes
   }
 
   grow(capacity: number): void {
@@ -80,6 +88,10 @@ class Sums {
     this.integers = type.kind === 'float64' ? null : new IntegerSums()
     this.floats = type.kind === 'float64' ? new ExactFloatSums() : null
     this.present = counted ? new PresentCounts() : null
+  }
+
+  get bytes(): number {
+    return (this.integers?.bytes ?? 0) + (this.floats?.bytes ?? 0) + (this.present?.bytes ?? 0)
   }
 
   grow(capacity: number): void {
@@ -153,6 +165,10 @@ export class SumAccumulator implements Accumulator {
     this.dictionary = dictionary
   }
 
+  get bytes(): number {
+    return this.sums.bytes
+  }
+
   grow(capacity: number): void {
     this.sums.grow(capacity)
   }
@@ -201,6 +217,10 @@ export class AverageAccumulator implements Accumulator {
   constructor(column: number, type: ColumnType) {
     this.column = column
     this.sums = new Sums(type, true)
+  }
+
+  get bytes(): number {
+    return this.sums.bytes
   }
 
   grow(capacity: number): void {

@@ -13,6 +13,7 @@ import { WordTable } from '../runtime/data/word-table.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
+import { presentState, type StateStats } from '../runtime/log/state-stats.ts'
 import { internedWords } from '../runtime/trace/key-table.ts'
 import type { StateCell } from '../runtime/trace/state-cell.ts'
 import type { TraceRows } from '../runtime/trace/trace-store.ts'
@@ -154,6 +155,11 @@ export class ThresholdOperator extends Operator implements StateCell {
     this.errors?.add(rowText(this.codec.readRow(row, 0, this.dataflow.dictionary)), answer, sign, this.time)
     row.release()
     return 0
+  }
+
+  override stateStats(): StateStats {
+    const { table, state, touched, before } = this
+    return presentState(table.bytes + state.byteLength + touched.byteLength + before.byteLength, table.count, table.count)
   }
 
   override markDictionary(dictionary: Dictionary): void {

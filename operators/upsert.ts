@@ -23,6 +23,7 @@ import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import { markBatch } from '../runtime/graph/garbage.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { pickColumns, type Stream } from '../runtime/graph/stream.ts'
+import type { StateStats } from '../runtime/log/state-stats.ts'
 import { internedWords, type KeyTable } from '../runtime/trace/key-table.ts'
 import { TotalTrace } from '../runtime/trace/total-trace.ts'
 import { losesIdentity } from './arrange.ts'
@@ -170,6 +171,11 @@ export class UpsertOperator extends Operator {
   markKeys(live: Uint8Array): void {
     const { winners, winnerKeys } = this
     if (winners !== null) for (let i = 0; i < winners.n; i++) live[winnerKeys[i]] = 1
+  }
+
+  override stateStats(): StateStats {
+    const stats = this.trace.stats()
+    return { ...stats, bytes: stats.bytes + this.slots.byteLength + this.winnerKeys.byteLength }
   }
 
   override markDictionary(dictionary: Dictionary): void {

@@ -37,6 +37,10 @@ export class UserAccumulator implements Accumulator {
     this.second = new Int32Array(spec.type.width)
   }
 
+  get bytes(): number {
+    return this.words.byteLength + this.reasons.byteLength
+  }
+
   grow(capacity: number): void {
     this.words = grown(this.words, this.type.width * capacity)
     this.reasons = grown(this.reasons, capacity)

@@ -18,6 +18,7 @@ import type { Schema } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
 import { type Stream, streamOf } from '../runtime/graph/stream.ts'
+import { presentState, type StateStats } from '../runtime/log/state-stats.ts'
 import { internedWords } from '../runtime/trace/key-table.ts'
 import type { Builder } from './builder.ts'
 import { arithmetic } from './expression/build.ts'
@@ -160,6 +161,10 @@ export class ValidBetweenOperator extends Operator {
   /** What waits may come out at its time without any input on this worker. */
   protected override keptTime(): number {
     return this.pending.notBefore
+  }
+
+  override stateStats(): StateStats {
+    return presentState(this.pending.bytes, this.pending.size, this.pending.size)
   }
 
   override markDictionary(dictionary: Dictionary): void {

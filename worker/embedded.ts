@@ -16,7 +16,7 @@ import type { ImportArrangementOperator } from '../operators/import-arrangement.
 import { IndexedOutput } from '../operators/indexed-output.ts'
 import type { InputDefinitions } from '../operators/input-definition.ts'
 import { builtInput } from '../operators/input-node.ts'
-import { guarded, type Job, type OutputDefinition, type OutputDefinitions, outputLookups } from '../operators/job.ts'
+import { guarded, type Job, keptBy, type OutputDefinition, type OutputDefinitions, outputLookups } from '../operators/job.ts'
 import { Changelog, Probed } from '../operators/output-definition.ts'
 import type { PlanNode } from '../operators/plan.ts'
 import { ProbeOperator } from '../operators/probe.ts'
@@ -27,6 +27,7 @@ import type { Timer } from '../runtime/env/environment.ts'
 import { SystemTimers } from '../runtime/env/system-timers.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Dataflow } from '../runtime/graph/dataflow.ts'
+import type { Operator } from '../runtime/graph/operator.ts'
 import type { Stream } from '../runtime/graph/stream.ts'
 import type { Hold } from '../runtime/trace/total-trace.ts'
 import type { ChangeQueue } from './change-queue.ts'
@@ -43,6 +44,15 @@ import {
   ProbeOutput,
   RowsOutput,
 } from './embedded-outputs.ts'
+import {
+  type AppMemory,
+  memoryOf,
+  type OperatorProgress,
+  type OperatorState,
+  progressOf,
+  type StateLabels,
+  stateOf,
+} from './embedded-state.ts'
 import { EnginePart } from './engine-part.ts'
 import { isTemporal } from './temporal-plan.ts'
 
@@ -113,6 +123,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
   private readonly handles: { readonly inputs: Record<string, InputHandle>; readonly outputs: Record<string, OutputHandle> }
   private readonly timer: Timer | null
   private seat: Seat | null
+  private readonly labels: StateLabels = { inputs: new Map(), outputs: new Map() }
   private readonly holds = new Set<() => void>()
   private lastTime: Time = -1
   private failure: unknown = null
@@ -191,6 +202,21 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
     return { time, release, [Symbol.dispose]: release }
   }
 
+  /** What each operator keeps: its memory, keys and rows, and who holds earlier times readable. Looks at all keys. */
+  state(): readonly OperatorState[] {
+    return stateOf(this.running().part, this.labels)
+  }
+
+  /** Bytes of memory; what another app keeps for this one counts there. */
+  memory(): AppMemory {
+    return memoryOf(this.running().part)
+  }
+
+  /** How far each operator is. What holds back a time are those at or below it whose inputs are beyond. */
+  frontiers(): readonly OperatorProgress[] {
+    return progressOf(this.running().part)
+  }
+
   /**
    * Ends the app: iterators end, timers stop, memory goes. Whatever is called later throws CLOSED. May be called twice. What apps
    * beside it import goes on for them, and the memory stays until the last of them is closed.
@@ -200,6 +226,8 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
     if (seat === null) return
     this.lastTime = seat.engine.time
     engines.delete(this)
+    this.labels.inputs.clear()
+    this.labels.outputs.clear()
     this.seat = null
     this.timer?.clear()
     for (const queue of [...this.queues]) queue.end()
@@ -273,6 +301,7 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
       for (const operator of [built.input, built.rejected]) operator.start(engine.timeline)
       part.inputs.push(built.input)
       part.rejected.push(built.rejected)
+      this.labels.inputs.set(built.input, name).set(built.rejected, name).set(built.rows.operator, name)
       this.handles.inputs[name] = inputHandle(this, name, node.definition, built.input, built.rejected)
     }
     const made = new Map<string, ErrorsIndex>()
@@ -282,12 +311,20 @@ export class App<I extends InputDefinitions, O extends OutputDefinitions>
       const told = new RowsOutput<ErrorRow>(this, `${name}.errors`, index.operator.stream, null, index.reader, [])
       const handle = this.outputHandle(builder, name, output, rows, told)
       this.handles.outputs[name] = handle
+      this.label(index.reader.arrangement, `${name}.errors`)
+      const kept = keptBy(output)
+      if (kept !== null) this.label(builder.arrange(output.node, kept), name)
       if (output instanceof IndexedOutput) {
         const arrangement = builder.arrange(output.node, output.keyColumns)
         registerExport(handle, { part, name, arrangement, schema: output.node.schema, errors, told: index.reader })
       }
     }
     part.errors = [...made.values()].map(({ operator }) => operator)
+  }
+
+  private label(operator: Operator, output: string): void {
+    const { outputs } = this.labels
+    outputs.set(operator, [...(outputs.get(operator) ?? []), output])
   }
 
   private outputHandle(builder: Builder, name: string, output: OutputDefinition, rows: Stream, errors: RowsOutput<ErrorRow>): OutputHandle {

@@ -13,6 +13,7 @@
 import type { Batch } from '../data/batch.ts'
 import type { Dictionary } from '../data/dictionary.ts'
 import { invariant } from '../error.ts'
+import type { StateStats } from '../log/state-stats.ts'
 import type { Dataflow } from './dataflow.ts'
 
 /** One input of an operator: a FIFO queue of batches and the frontier behind them. */
@@ -69,6 +70,8 @@ export abstract class Operator {
   readonly dataflow: Dataflow
   /** What a user reads in messages and metrics, such as `join` or `orders.filter`. */
   name: string
+  /** Where the user's program made it, as `file:line`; empty if unknown, null until a builder says. */
+  origin: string | null = null
   readonly inputs: Port[] = []
   /** The ports that read this operator's output. */
   readonly readers: Port[] = []
@@ -162,6 +165,11 @@ export abstract class Operator {
    * empty queues. An id that is not marked is reused for another string.
    */
   markDictionary(_dictionary: Dictionary): void {}
+
+  /** What this operator keeps, in numbers; null if nothing worth it. */
+  stateStats(): StateStats | null {
+    return null
+  }
 
   /** The least of the input frontiers. */
   inputFrontier(): number {

@@ -1,10 +1,13 @@
 /** An operator as a dataflow, its progress and its garbage collection see it. */
 import type { Batch } from '../data/batch.ts'
 import type { Dictionary } from '../data/dictionary.ts'
+import type { StateStats } from '../log/state-stats.ts'
 
 export interface Schedulable {
   id: number
   readonly name: string
+  /** See `Operator.origin`. */
+  origin: string | null
   /** No later output has a time below this. */
   readonly frontier: number
   readonly inputs: readonly Inlet[]
@@ -14,6 +17,8 @@ export interface Schedulable {
   inputFrontier(): number
   /** See `Operator.heldTime`. */
   heldTime(): number
+  /** See `Operator.stateStats`. */
+  stateStats(): StateStats | null
   /** See `Operator.markDictionary`. */
   markDictionary(dictionary: Dictionary): void
 }

@@ -7,6 +7,7 @@
 import type { Dictionary } from '../data/dictionary.ts'
 import type { WordTable } from '../data/word-table.ts'
 import type { Region, RegionState } from '../graph/region.ts'
+import { presentState, type StateStats } from '../log/state-stats.ts'
 import { GeneralSegments } from './general-segments.ts'
 import type { KeyTable, KeyUser } from './key-table.ts'
 
@@ -32,6 +33,17 @@ export class GeneralTrace implements KeyUser, RegionState {
 
   get bytes(): number {
     return this.segments.bytes + (this.rows?.bytes ?? 0)
+  }
+
+  stats(): StateStats {
+    let keys = 0
+    let rows = 0
+    for (let key = 0; key < this.segments.capacity; key++) {
+      const length = this.segments.lengthOf(key)
+      if (length > 0) keys++
+      rows += length
+    }
+    return presentState(this.bytes, keys, rows)
   }
 
   /** The arrays fit all key ids of the key table. */

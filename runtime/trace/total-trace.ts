@@ -11,6 +11,7 @@ import type { Batch } from '../data/batch.ts'
 import type { Dictionary } from '../data/dictionary.ts'
 import type { WordTable } from '../data/word-table.ts'
 import { invariant, MillraceError } from '../error.ts'
+import type { StateStats } from '../log/state-stats.ts'
 import type { KeyTable, KeyUser } from './key-table.ts'
 import { Segments } from './segments.ts'
 
@@ -34,6 +35,8 @@ export interface Backing {
   loadAll(): void
 }
 
+/** A key id, a value id and a difference. */
+const BYTES_PER_CHANGE = 12
 /** Dying row ids that are worth a look for those that only dropped batches referred to. */
 const REAP_ROWS = 1024
 
@@ -86,9 +89,29 @@ export class TotalTrace implements KeyUser {
 
   get bytes(): number {
     let bytes = this.segments.bytes + (this.rows?.bytes ?? 0)
-    for (const batch of this.log) bytes += batch.capacity * 12
-    for (const batch of this.pending) bytes += batch.capacity * 12
+    for (const batches of this.batchLists()) for (const batch of batches) bytes += batch.capacity * BYTES_PER_CHANGE
     return bytes
+  }
+
+  stats(): StateStats {
+    let keys = 0
+    let rows = 0
+    for (let key = 0; key < this.segments.capacity; key++) {
+      const length = this.segments.lengthOf(key)
+      if (length > 0) keys++
+      rows += length
+    }
+    return {
+      bytes: this.bytes,
+      keys,
+      rows,
+      batches: this.batches,
+      since: this.since,
+      upper: this.upper,
+      holders: this.holders.map(({ name, time }) => ({ name, time })),
+      evicted: this.backing?.evictedCount ?? 0,
+      shared: false,
+    }
   }
 
   /** Takes over one claim on a sealed batch of (key id, value id, difference) at one time. */

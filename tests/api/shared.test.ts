@@ -2,6 +2,16 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { count, embed, imported, int32, int64, job, max, minutes, nullable, table, text, timestamp } from '../../millrace.ts'
+import { ArrangeOperator } from '../../operators/arrange.ts'
+import { Builder } from '../../operators/builder.ts'
+import { ImportArrangementOperator } from '../../operators/import-arrangement.ts'
+import { InputOperator } from '../../operators/input.ts'
+import { builtInput } from '../../operators/input-node.ts'
+import { Dictionary } from '../../runtime/data/dictionary.ts'
+import { Schema } from '../../runtime/data/schema.ts'
+import { Dataflow } from '../../runtime/graph/dataflow.ts'
+import { streamOf } from '../../runtime/graph/stream.ts'
+import { EnginePart } from '../../worker/engine-part.ts'
 
 const accountColumns = { accountId: int32, ownerId: int32 }
 
@@ -336,6 +346,40 @@ test('rows that expire, loops and texts work beside another app', () => {
   now += 20
   b.commit()
   expect(b.outputs.reached.rows().map(({ node }) => node)).toEqual([1])
+})
+
+test('key tables forget the operators of a part that is gone', () => {
+  const dictionary = new Dictionary()
+  const exporter = new Dataflow('exporter', dictionary)
+  const input = new InputOperator(exporter, 'rows', new Schema(accountColumns))
+  const rows = streamOf(input, input.schema)
+  const index = new ArrangeOperator(rows, [1], [int32], exporter.keyTable([int32]))
+  const part = new EnginePart('importer', new Dataflow('importer', dictionary), () => {})
+  const operator = new ImportArrangementOperator(part.dataflow, index, rows.schema.names, 'accounts', rows.schema, new Set())
+  part.imports.push(operator)
+  const { outputs, inputNodes, importNodes } = reports
+  const before = [...index.keys.users]
+  const nodes = Object.values(outputs).map(({ node }) => node)
+  part.build(() => {
+    const builder = new Builder(part.dataflow, nodes, [], new Map([[importNodes.accounts, operator]]))
+    part.inputs.push(builtInput(builder, inputNodes.owners).input)
+    for (const node of nodes) builder.of(node)
+  })
+  expect(index.keys.users.length).toBeGreaterThan(before.length)
+  expect(index.readers).toHaveLength(1)
+  for (let time = 0; time < 100; time++) {
+    input.changeRows([account(time, time % 3)], 1)
+    input.seal(time)
+    part.seal(time)
+    exporter.run()
+    part.run(time)
+  }
+  // What was lent has come back, and is not noted twice.
+  expect(Reflect.get(operator, 'lent')).toHaveLength(1)
+  expect(index.trace.batches).toBeLessThanOrEqual(1)
+  part.detach()
+  expect(index.keys.users).toEqual(before)
+  expect(index.readers).toHaveLength(0)
 })
 
 test('whatever happens in whatever order, two apps show what one job would', () => {
