@@ -60,7 +60,12 @@ export function followFiles<I extends InputDefinitions, O extends OutputDefiniti
     }
     const heard = options.onEvent === undefined ? {} : { onEvent: options.onEvent }
     const fileOptions: FileSourceOptions = typeof file === 'string' ? { ...heard, path: file } : { ...heard, ...file }
-    sources[name] = new FileSource(environment, definition, (app.inputs as Record<string, unknown>)[name] as RowInput | KeyedRowInput, fileOptions)
+    sources[name] = new FileSource(
+      environment,
+      definition,
+      (app.inputs as Record<string, unknown>)[name] as RowInput | KeyedRowInput,
+      fileOptions,
+    )
   }
   const committer = { commit: options.commit ?? (() => app.commit()) }
   const pump = new Pump(environment, committer, Object.values(sources), options)
