@@ -98,8 +98,7 @@ export class GeneralArrangeOperator extends Operator {
       for (let i = 0; i < n; i++) values[i] = from[i]
     } else values.fill(0, 0, n)
     out.n = n
-    this.trace.fit()
-    this.trace.segments.append(ids, values, out.times, out.time, out.differences, n)
+    this.trace.append(ids, values, out.times, out.time, out.differences, n)
     this.send(out)
   }
 }

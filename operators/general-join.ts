@@ -145,6 +145,7 @@ export class GeneralJoinOperator extends Operator {
     const own = left ? this.left : this.right
     const other = left ? this.right : this.left
     other.trace.fit()
+    other.trace.load((this.delta as Batch).columns[0], (this.delta as Batch).n)
     const layout = this.prepare(own, other)
     const run = layout === this.layout ? this.segmentKernels[this.side] : segmentKernel(layout, this.side)
     this.from = progress.row

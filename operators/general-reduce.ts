@@ -160,7 +160,7 @@ export class GeneralReduceOperator extends Operator implements KeyUser {
       const group = rowText(this.keyCodec.readRow(scratch, 0, dictionary))
       scratch.release()
       errors.add(group, dictionary.get(id), difference, time)
-      this.reasons.segments.add(key, id, time, difference)
+      this.reasons.add(key, id, time, difference)
     }
   }
 
@@ -168,11 +168,11 @@ export class GeneralReduceOperator extends Operator implements KeyUser {
   private show(changes: Batch): void {
     const { n, time } = changes
     if (n === 0) return
-    const { rows, segments } = this.shown
+    const { rows } = this.shown
     if (this.ids.length < n) this.ids = new Int32Array(powerOfTwo(n))
     if (rows !== null) rows.lookupOrInsert(changes.columns.slice(1), n, this.ids)
     else this.ids.fill(0, 0, n)
-    segments.append(changes.columns[0], this.ids, null, time, changes.differences, n)
+    this.shown.append(changes.columns[0], this.ids, null, time, changes.differences, n)
     const out = this.pool.take(time, n)
     this.keyWriter.write(changes.columns[0], n, out.columns, 0)
     for (let c = this.keyCount; c < out.columns.length; c++) {

@@ -6,7 +6,7 @@
  * that hold those go on. When none is left the region's state is moved to the least times that stand for the past.
  * Source: Naiad (SOSP 2013) for progress in loops; "Shared Arrangements" (VLDB 2020) for the compaction of times.
  */
-import { invariant } from '../error.ts'
+import { invariant, MillraceError } from '../error.ts'
 import type { EdgeKind } from '../progress/path-summary.ts'
 import type { RegionDescription, RegionEdge } from '../progress/region-description.ts'
 import { RegionTracker } from '../progress/region-tracker.ts'
@@ -41,6 +41,11 @@ export interface RegionState {
   compact(outer: number): void
 }
 
+export interface RegionHold {
+  readonly time: number
+  release(): void
+}
+
 interface Entrance {
   readonly operator: Operator
   location: number
@@ -62,6 +67,9 @@ export class Region implements Quiescent, TrackedRegion {
   private described: RegionOutline | null = null
   private locations = new Map<Schedulable, number>()
   private compacted = 0
+  /** The least outer time that is not over on this worker, as of the last quiescence. */
+  upper = 0
+  private readonly held: RegionHold[] = []
 
   constructor(dataflow: Dataflow) {
     this.dataflow = dataflow
@@ -119,6 +127,23 @@ export class Region implements Quiescent, TrackedRegion {
     else this.count(holder.output, time, delta)
   }
 
+  /**
+   * Keeps outer times after `time` apart from it, so that the loop's traces can still be read as of `time`; until its release.
+   * @throws MillraceError BAD_TIME if they are not apart any more
+   */
+  holdAt(time: number): RegionHold {
+    if (time < this.compacted - 1) throw new MillraceError('BAD_TIME', `the loop's state before ${this.compacted - 1} is gone`)
+    const hold: RegionHold = {
+      time,
+      release: () => {
+        const at = this.held.indexOf(hold)
+        if (at >= 0) this.held.splice(at, 1)
+      },
+    }
+    this.held.push(hold)
+    return hold
+  }
+
   outline(): RegionOutline {
     if (this.described !== null) return this.described
     const description = this.describe()
@@ -160,9 +185,12 @@ export class Region implements Quiescent, TrackedRegion {
 
   /** Moves all state past the outer times that are over everywhere, and gives their ids back. */
   private compact(least: number): void {
-    if (least <= this.compacted) return
-    this.compacted = least
-    const bound = Math.min(least - 1, Number.MAX_SAFE_INTEGER)
+    if (least > this.upper) this.upper = least
+    let end = least
+    for (let i = 0; i < this.held.length; i++) if (this.held[i].time + 1 < end) end = this.held[i].time + 1
+    if (end <= this.compacted) return
+    this.compacted = end
+    const bound = Math.min(end - 1, Number.MAX_SAFE_INTEGER)
     for (let i = 0; i < this.states.length; i++) this.states[i].compact(bound)
     this.times.release(bound)
   }

@@ -107,6 +107,20 @@ export class GeneralSegments {
     return key < this.capacity ? this.records[key << 2] & GENERAL_LENGTH_MASK : 0
   }
 
+  /** Whether all times of a key stand for the past. */
+  isSettled(key: number): boolean {
+    return key >= this.capacity || (this.records[key << 2] & TOUCHED) === 0
+  }
+
+  /** Forgets a key that is settled. */
+  drop(key: number): void {
+    const { records } = this
+    const record = key << 2
+    const sizeClass = records[record] >>> GENERAL_CLASS_SHIFT
+    if (sizeClass > 0) this.giveBack(records[record + 1], sizeClass)
+    records[record] = 0
+  }
+
   forEach(key: number, visit: (value: number, time: number, difference: number) => void): void {
     const length = this.lengthOf(key)
     const record = key << 2

@@ -2,7 +2,7 @@
  * State that an operator keeps outside traces, as rows: what a key has, and how many times. A checkpoint takes all of it at rest;
  * a restore puts the rows of some shards back before anything happens.
  */
-import type { CheckpointTypes } from './trace-checkpoint.ts'
+import type { CheckpointTypes } from './trace-content.ts'
 import type { TraceRows } from './trace-store.ts'
 
 export interface StateCell {

@@ -5,17 +5,12 @@
  * cut, F], exactly, wherever the head stands. A key is evicted only if nothing touched it after the last cut: its content is
  * then in the store, and the next touch brings it back.
  */
-import type { ColumnType } from '../data/column-type.ts'
 import type { Dictionary } from '../data/dictionary.ts'
 import { MillraceError } from '../error.ts'
 import type { BlockStore } from './block-store.ts'
 import type { Backing, Hold, TotalTrace } from './total-trace.ts'
+import { type CheckpointTypes, keyColumnsOf, valueColumnsOf } from './trace-content.ts'
 import { type TraceRows, TraceStore } from './trace-store.ts'
-
-export interface CheckpointTypes {
-  readonly keys: readonly ColumnType[]
-  readonly values: readonly ColumnType[]
-}
 
 export class TraceCheckpoint implements Backing {
   evicted = new Uint8Array(0)
@@ -158,7 +153,7 @@ export class TraceCheckpoint implements Backing {
 
   private loadKeys(keys: Int32Array): void {
     this.evictedCount -= keys.length
-    const columns = this.keyColumns(keys)
+    const columns = keyColumnsOf(this.trace.keys, this.types, keys)
     const rows = this.store.readHashes(new Set(this.store.hash(columns, keys.length)))
     const wanted = new Uint8Array(this.trace.keys.capacity)
     for (const key of keys) wanted[key] = 1
@@ -181,25 +176,9 @@ export class TraceCheckpoint implements Backing {
     trace.segments.apply(keys, values, differences, rows.rows)
   }
 
-  private keyColumns(keys: Int32Array): Int32Array[] {
-    const columns = this.types.keys.map((type) => new Int32Array(type.width * keys.length))
-    this.trace.keys.writeKeys(keys, keys.length, columns, 0)
-    return columns
-  }
-
   private contentOf(keys: Int32Array, values: Int32Array, differences: Int32Array): TraceRows {
     const { trace, types } = this
-    const n = keys.length
-    const valueColumns = types.values.map((type) => new Int32Array(type.width * n))
-    if (trace.rows !== null) {
-      const { arena, stride, offset } = trace.rows
-      let word = offset
-      types.values.forEach((type, c) => {
-        for (let i = 0; i < n; i++)
-          for (let w = 0; w < type.width; w++) valueColumns[c][i * type.width + w] = arena[values[i] * stride + word + w]
-        word += type.width
-      })
-    } else if (valueColumns.length > 0) valueColumns[0].set(values)
-    return { rows: n, columns: [...this.keyColumns(keys), ...valueColumns], differences, depth: 0, times: new Int32Array(0) }
+    const columns = [...keyColumnsOf(trace.keys, types, keys), ...valueColumnsOf(trace.rows, types, values)]
+    return { rows: keys.length, columns, differences, depth: 0, times: new Int32Array(0) }
   }
 }

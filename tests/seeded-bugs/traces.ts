@@ -43,4 +43,46 @@ export const bugs: readonly SeededBug[] = [
     replace:
       'this.store.write(this.contentOf(new Int32Array(0), new Int32Array(0), new Int32Array(0)), time)\n    const { name } = this.hold',
   },
+  {
+    file: 'runtime/trace/general-journal.ts',
+    caughtBy: 'tests/trace/general-checkpoint.test.ts',
+    title: 'a cut of a loop takes what came after its time, too',
+    find: 'if (this.outers[i] > outer) this.write',
+    replace: 'if (this.outers[i] < 0) this.write',
+  },
+  {
+    file: 'runtime/trace/general-checkpoint.ts',
+    caughtBy: 'tests/trace/general-checkpoint.test.ts',
+    title: 'a key is evicted from a loop although it changed after the last cut',
+    find: 'if (recent[key] === 1 ||',
+    replace: 'if (',
+  },
+  {
+    file: 'runtime/trace/general-checkpoint.ts',
+    caughtBy: 'tests/trace/general-checkpoint.test.ts',
+    title: 'loop coordinates are lost in the store',
+    find: 'times[depth * i + d] = inner[3 * i + d]',
+    replace: 'times[depth * i + d] = 0',
+  },
+  {
+    file: 'runtime/graph/region.ts',
+    caughtBy: 'tests/trace/general-checkpoint.test.ts',
+    title: 'a hold does not hold the times of a loop',
+    find: 'if (this.held[i].time + 1 < end) end',
+    replace: 'if (this.held[i].time < 0) end',
+  },
+  {
+    file: 'operators/general-join.ts',
+    caughtBy: 'tests/trace/general-checkpoint.test.ts',
+    title: 'a join in a loop does not bring evicted keys back',
+    find: 'other.trace.load((this.delta as Batch).columns[0], (this.delta as Batch).n)',
+    replace: '',
+  },
+  {
+    file: 'runtime/trace/general-trace.ts',
+    caughtBy: 'tests/trace/general-checkpoint.test.ts',
+    title: 'rows are added to an evicted key of a loop, and come back a second time',
+    find: 'this.load(keys, n)\n      for',
+    replace: 'for',
+  },
 ]

@@ -24,6 +24,8 @@ export const productEntries = [
   /^(worker|coordinator)\/main\.ts$/,
   // Several workers run under the seeded scheduler only, which nothing but the tests starts so far.
   /^worker\/simulated-(group|cluster)\.ts$/,
+  // Arrangements inside loops are cut and restored, but not yet the counts beside them: see docs/design/0003-traces.md.
+  /^runtime\/trace\/general-checkpoint\.ts$/,
   /^runtime\/env\/(simulated|browser)-environment\.ts$/,
 ]
 export const otherEntries = [/^tests\/.*\.test\.ts$/, /^tests\/harness\/sim-main\.ts$/, /^bench\/main\.ts$/, /^examples\/[^/]+\/[^/]+\.ts$/]
