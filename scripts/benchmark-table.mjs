@@ -12,6 +12,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const BEGIN = '<!-- benchmarks:begin -->'
 const END = '<!-- benchmarks:end -->'
 const ENGINES = ['millrace', 'handrolled', 'db-ivm', 'd2ts']
+/** What a figure is of. */
+const MEANING = { us_per_round: 'mean round', p50_us: 'median round', updates_per_s: 'updates', load_ms: 'load' }
 const WORK = {
   degrees: 'out-degrees of nodes, and how many nodes have each',
   join: 'a join on an int32 key',
@@ -52,9 +54,9 @@ console.log(`${compared.length} compared cases and ${alone.length} of Millrace a
 function comparison() {
   const rows = compared.map((line) => {
     const { work, size } = described(line.case)
-    return [work, size, ...ENGINES.map((engine) => figure(line.figure, line[engine]))]
+    return [work, size, MEANING[line.figure] ?? line.figure, ...ENGINES.map((engine) => figure(line.figure, line[engine]))]
   })
-  return table(['work', 'rows; replaced a round; rounds', 'Millrace', 'by hand', 'db-ivm', 'd2ts'], rows)
+  return table(['work', 'rows; replaced a round; rounds', 'figure', 'Millrace', 'by hand', 'db-ivm', 'd2ts'], rows)
 }
 
 function loads() {
@@ -73,7 +75,7 @@ function legend() {
 function provenance() {
   const [cpu] = cpus()
   const seen = cpu === undefined ? '' : ` ${cpu.model.trim()},`
-  return `Measured on ${new Date().toISOString().slice(0, 10)}:${seen} ${cpus().length} cores, Node ${process.version}. Medians; a dash is what an engine cannot do or got wrong.`
+  return `Measured on ${new Date().toISOString().slice(0, 10)}:${seen} ${cpus().length} cores, Node ${process.version}. A dash is what an engine cannot do or got wrong.`
 }
 
 /** `degrees 100000 1000000 1000 100`: keys, rows, rows replaced a round, rounds. */
@@ -86,7 +88,7 @@ function described(name) {
 function figure(kind, value) {
   if (typeof value !== 'number') return '-'
   if (kind === 'updates_per_s') return value >= 1e5 ? `${significant(value / 1e6)} M/s` : `${count(value)} /s`
-  return time(value)
+  return time(kind === 'load_ms' ? 1000 * value : value)
 }
 
 function time(microseconds) {
@@ -103,7 +105,11 @@ function count(value) {
 
 function table(head, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map((_, i) => (i < 2 ? '---' : '--:'))), ...rows.map(line)].join('\n')
+  return [line(head), line(head.map((_, i) => (i < 2 || cellIsText(head[i]) ? '---' : '--:'))), ...rows.map(line)].join('\n')
+}
+
+function cellIsText(title) {
+  return title === 'figure'
 }
 
 function fail(message) {

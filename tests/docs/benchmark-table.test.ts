@@ -21,6 +21,7 @@ const peers = [
     d2ts: 40_123,
   },
   { case: 'reach 100000 200000 1 50', figure: 'p50_us', millrace: 58.3, handrolled: 26_012 },
+  { case: 'degrees 100000 1000000 1000 100', figure: 'load_ms', millrace: 46.7, handrolled: 119 },
 ]
 const all = {
   engine: 'millrace',
@@ -40,8 +41,9 @@ test('a run goes between the markers, and a second one takes its place', () => {
   writeFileSync(files[1], peers.map((line) => `${JSON.stringify(line)}\n`).join(''))
   node(['scripts/benchmark-table.mjs', '--page', page, ...files], root)
   const text = readFileSync(page, 'utf8')
-  expect(text).toContain('| 1,000,000; 1,000; 100 | 13 M/s | 7.7 M/s | 0.37 M/s | 40,123 /s |')
-  expect(text).toContain('| reach | 200,000; 1; 50 | 58 us | 26 ms | - | - |')
+  expect(text).toContain('| 1,000,000; 1,000; 100 | updates | 13 M/s | 7.7 M/s | 0.37 M/s | 40,123 /s |')
+  expect(text).toContain('| reach | 200,000; 1; 50 | median round | 58 us | 26 ms | - | - |')
+  expect(text).toContain('| load | 47 ms | 119 ms | - | - |')
   expect(text).toContain('`reach`: nodes reachable from one')
   expect(text).toContain('| 42 ms | 101 MB | 75 us | 140 us |')
   node(['scripts/benchmark-table.mjs', '--page', page, ...files], root)
