@@ -111,7 +111,7 @@ describe('the checks see what they are for', () => {
   })
 
   it('a registry in a lock file', () => {
-    const line = '"resolved": "https://registry.npmjs.org/a/-/a-1.0.0.tgz",'
+    const line = '"resolved": "https://registry.invalid/a/-/a-1.0.0.tgz",'
     expect(checks.registryHosts([file('package-lock.json', line, '"url": "https://github.com/sponsors/a"')])).toHaveLength(1)
   })
 
