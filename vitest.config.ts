@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const common = { environment: 'node', pool: 'forks' } as const
+const common = { environment: 'node', pool: 'forks', setupFiles: ['tests/property-seed.ts'] }
 
 /** `fast` is what one runs while writing, under a minute; `slow` takes what needs more rounds, under fifteen. */
 export default defineConfig({
