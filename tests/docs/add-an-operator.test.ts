@@ -11,7 +11,8 @@ import { examplesOf, printed, said } from './run-example.ts'
 const PAGE = 'docs/add-an-operator.md'
 const blocks = blocksOf(PAGE)
 /** What the steps need: the product, and the tests' oracle. */
-const COPIED = /^(?:[^/]+\.(?:ts|json)|(?:runtime|operators|worker|connectors|scripts)\/.*|tests\/oracle\/.*|tests\/property-seed\.ts|docs\/operators\.md)$/
+const COPIED =
+  /^(?:[^/]+\.(?:ts|json)|(?:runtime|operators|worker|connectors|scripts)\/.*|tests\/oracle\/.*|tests\/property-seed\.ts|docs\/operators\.md)$/
 
 let folder: string
 const written: string[] = []
