@@ -9,8 +9,9 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   connectors: ['runtime'],
   sql: ['runtime', 'operators'],
   console: [],
+  cli: ['*'],
   /** The files at the root assemble the public package and the command line. */
-  '': ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql'],
+  '': ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql', 'cli'],
   tests: ['*'],
   bench: ['*'],
   examples: ['*'],
