@@ -2,13 +2,14 @@
 /** `millrace/files`: change-log files as the inputs of a job, on Node. */
 
 import { FileSource, type FileSourceOptions } from './connectors/file/source.ts'
-import type { InputShape, KeyedRowInput, RowInput } from './connectors/input.ts'
+import type { KeyedRowInput, RowInput } from './connectors/input.ts'
 import { Pump, type PumpOptions } from './connectors/pump.ts'
 import type { InputDefinitions } from './operators/input-definition.ts'
 import type { Job, OutputDefinitions } from './operators/job.ts'
 import type { Environment } from './runtime/env/environment.ts'
 import { nodeEnvironment } from './runtime/env/node-environment.ts'
 import { MillraceError } from './runtime/error.ts'
+import type { InputShape } from './runtime/protocol/replayable-source.ts'
 import type { App } from './worker/embedded.ts'
 
 export type { FollowEvent, FollowEventKind } from './connectors/file/follow-event.ts'

@@ -2,15 +2,7 @@
  * What a connector needs of the app that it feeds. Described by shape: a connector knows no engine, and feeds whatever
  * takes rows and commits.
  */
-import type { Columns } from '../runtime/data/schema.ts'
-
-/** A source's row that gives no row of the input; it goes into the error collection. */
-export interface RejectedRow {
-  readonly source: string
-  readonly position: string
-  readonly excerpt: string
-  readonly message: string
-}
+import type { RejectedRow } from '../runtime/protocol/change-run.ts'
 
 /** The handle of an input without a key. Of each call all rows are taken, or none when it throws a MillraceError. */
 export interface RowInput {
@@ -25,12 +17,6 @@ export interface KeyedRowInput {
   upsertMany(rows: readonly object[]): void
   delete(key: object): void
   reject(row: RejectedRow): void
-}
-
-/** What the job says about the input. */
-export interface InputShape {
-  readonly columns: Columns
-  readonly key?: readonly string[]
 }
 
 /** Makes what was written visible at one new time, which it mints. */

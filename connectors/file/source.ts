@@ -9,7 +9,8 @@
  */
 import type { Environment } from '../../runtime/env/environment.ts'
 import { MillraceError } from '../../runtime/error.ts'
-import type { InputShape, KeyedRowInput, RowInput } from '../input.ts'
+import type { InputShape } from '../../runtime/protocol/replayable-source.ts'
+import type { KeyedRowInput, RowInput } from '../input.ts'
 import type { PumpSource } from '../pump.ts'
 import type { LineDecoder } from './change-row.ts'
 import { csvDecoder } from './csv.ts'

@@ -2,10 +2,16 @@
  * A source that a cluster can read again: what it gave once it gives again from the same position, row for row. A source has
  * partitions, each read by one worker process at a time, in order.
  */
-import type { Environment } from '../runtime/env/environment.ts'
-import type { ChangeRun } from '../runtime/protocol/change-run.ts'
-import type { Position } from '../runtime/protocol/position.ts'
-import type { InputShape } from './input.ts'
+import type { Columns } from '../data/schema.ts'
+import type { Environment } from '../env/environment.ts'
+import type { ChangeRun } from './change-run.ts'
+import type { Position } from './position.ts'
+
+/** What the job says about the input that a source feeds. */
+export interface InputShape {
+  readonly columns: Columns
+  readonly key?: readonly string[]
+}
 
 export interface ReplayableSource {
   readonly kind: string
