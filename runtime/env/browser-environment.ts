@@ -2,7 +2,7 @@
 import { MillraceError } from '../error.ts'
 import type { Disk } from './disk.ts'
 import type { Environment } from './environment.ts'
-import type { Network } from './network.ts'
+import { type FetchOptions, type Network, withToken } from './network.ts'
 import { SystemClock } from './system-clock.ts'
 import { SystemRandom } from './system-random.ts'
 import { SystemTimers } from './system-timers.ts'
@@ -13,8 +13,18 @@ export function browserEnvironment(): Environment {
     random: new SystemRandom(),
     timers: new SystemTimers(),
     disk: noDisk,
-    network: { serve: refuse('listening for connections'), fetch: (request) => fetch(request) } satisfies Network,
+    network: {
+      serve: refuse('listening for connections'),
+      connect: refuse('connecting to other processes'),
+      fetch: fetchInBrowser,
+    } satisfies Network,
   }
+}
+
+/** The browser decides whom it trusts. */
+async function fetchInBrowser(request: Request, options: FetchOptions = {}): Promise<Response> {
+  if (options.tls !== undefined) return await refuse('choosing a certificate authority')()
+  return fetch(withToken(request, options.token))
 }
 
 function refuse(what: string): () => Promise<never> {

@@ -8,12 +8,20 @@ import type { Connection, ConnectOptions, TlsIdentity } from './connection.ts'
 export interface Network {
   /** Starts to listen; resolves once connections are accepted. Code `CONFIG` if the address cannot be bound. */
   serve(options: ServeOptions, handler: HttpHandler): Promise<HttpServer>
-  fetch(request: Request): Promise<Response>
+  /** @throws TypeError 'fetch failed', with the cause, if there is no answer */
+  fetch(request: Request, options?: FetchOptions): Promise<Response>
   /**
    * Opens a connection for messages to a server that takes them (`ServeOptions.connections`), at an http(s) URL with a path.
    * @throws MillraceError UNREACHABLE; REFUSED if the other side does not let us in (a wrong token, too many connections)
    */
   connect(url: string, options?: ConnectOptions): Promise<Connection>
+}
+
+export interface FetchOptions {
+  /** Sent as `Authorization: Bearer`; never logged. */
+  readonly token?: string
+  /** Whom to trust, and who we are, at an https URL. */
+  readonly tls?: TlsIdentity
 }
 
 export interface ServeOptions {
@@ -48,7 +56,7 @@ export type HttpHandler = (request: Request) => Response | Promise<Response>
 export interface HttpServer {
   readonly host: string
   readonly port: number
-  /** `http://host:port` */
+  /** `http://host:port`, or `https:` with `tls`. */
   readonly url: string
   /** Stops listening and ends open connections. */
   close(): Promise<void>
@@ -57,6 +65,14 @@ export interface HttpServer {
 export const LOOPBACK = '127.0.0.1'
 
 /** `http://host:port`, with brackets around an IPv6 address. */
-export function httpUrl(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+export function httpUrl(host: string, port: number, secure = false): string {
+  return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** The request with `Authorization: Bearer`. */
+export function withToken(request: Request, token: string | undefined): Request {
+  if (token === undefined) return request
+  const headers = new Headers(request.headers)
+  headers.set('authorization', `Bearer ${token}`)
+  return new Request(request, { headers })
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { MillraceError } from '../error.ts'
+import type { Connection } from './connection.ts'
 import { type HttpHandler, type HttpServer, httpUrl, LOOPBACK, type Network, type ServeOptions } from './network.ts'
 
 export class NodeNetwork implements Network {
@@ -27,6 +28,10 @@ export class NodeNetwork implements Network {
           server.closeAllConnections()
         }),
     }
+  }
+
+  connect(url: string): Promise<Connection> {
+    return Promise.reject(new MillraceError('UNREACHABLE', `cannot connect to ${url}`))
   }
 
   fetch(request: Request): Promise<Response> {

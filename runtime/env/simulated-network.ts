@@ -1,5 +1,6 @@
 /** HTTP between the parts of one simulation: messages through pipes that delay by the seed. */
 import { MillraceError } from '../error.ts'
+import type { Connection } from './connection.ts'
 import type { Timers } from './environment.ts'
 import { MessagePipe } from './message-pipe.ts'
 import { type HttpHandler, type HttpServer, httpUrl, LOOPBACK, type Network, type ServeOptions } from './network.ts'
@@ -43,6 +44,10 @@ export class SimulatedNetwork implements Network {
         entry.closed.abort(new TypeError('fetch failed: the connection was closed'))
       },
     }
+  }
+
+  connect(url: string): Promise<Connection> {
+    return Promise.reject(new MillraceError('UNREACHABLE', `cannot connect to ${url}`))
   }
 
   async fetch(request: Request): Promise<Response> {
