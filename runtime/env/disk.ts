@@ -6,8 +6,10 @@ export interface Disk {
   /**
    * - `read`: null if there is no such file.
    * - `write`: read and write, created if missing, content kept.
+   * - `create`: read and write, a new file; null if there is one already. Of several that try, one succeeds.
    */
   open(path: string, mode: 'read'): Promise<DiskFile | null>
+  open(path: string, mode: 'create'): Promise<DiskFile | null>
   open(path: string, mode: 'write'): Promise<DiskFile>
   /** Null if there is no such file. Follows symbolic links. */
   stat(path: string): Promise<FileStat | null>

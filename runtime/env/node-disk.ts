@@ -6,9 +6,10 @@ import { MillraceError } from '../error.ts'
 import type { Disk, DiskFile, FileStat } from './disk.ts'
 
 export class NodeDisk implements Disk {
-  open(path: string, mode: 'read'): Promise<DiskFile | null>
+  open(path: string, mode: 'read' | 'create'): Promise<DiskFile | null>
   open(path: string, mode: 'write'): Promise<DiskFile>
-  async open(path: string, mode: 'read' | 'write'): Promise<DiskFile | null> {
+  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile | null> {
+    if (mode === 'create') return await created(path)
     // Not 'a+': on Linux appending mode ignores the offset of a write.
     const flags = mode === 'read' ? constants.O_RDONLY : constants.O_RDWR | constants.O_CREAT
     const handle = mode === 'read' ? await unlessMissing('open', path, open(path, flags)) : await checked('open', path, open(path, flags))
@@ -94,6 +95,15 @@ function fileStat(found: BigIntStats): FileStat {
     size: Number(found.size),
     modified: Number(found.mtimeNs / 1000n),
     links: Number(found.nlink),
+  }
+}
+
+async function created(path: string): Promise<DiskFile | null> {
+  try {
+    return new NodeFile(await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL), path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null
+    throw diskError('create', path, error)
   }
 }
 

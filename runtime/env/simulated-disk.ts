@@ -44,11 +44,12 @@ export class SimulatedDisk implements Disk {
     this.faults = faults
   }
 
-  open(path: string, mode: 'read'): Promise<DiskFile | null>
+  open(path: string, mode: 'read' | 'create'): Promise<DiskFile | null>
   open(path: string, mode: 'write'): Promise<DiskFile>
-  async open(path: string, mode: 'read' | 'write'): Promise<DiskFile | null> {
+  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile | null> {
     const key = await this.enter('open', path)
     let inode = this.names.get(key)
+    if (inode !== undefined && mode === 'create') return null
     if (inode === undefined) {
       if (mode === 'read') return null
       inode = new SimulatedInode(`simulated:${++this.inodes}`, this.touch())
