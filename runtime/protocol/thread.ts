@@ -130,10 +130,14 @@ export type ThreadCommand =
 export interface OutputShape {
   readonly name: string
   readonly columns: readonly string[]
+  /** Of each column, as `typeName` says it: `int64?`, `array<text>`. */
+  readonly types: readonly string[]
   /** Key columns; null for an output that keeps no rows by key. */
   readonly key: readonly string[] | null
   /** Whether rows are kept and can be read. */
   readonly kept: boolean
+  /** Whether all rows of a key are on the worker that owns the key's virtual shard (`key-hash.ts`), so that others need not be asked. */
+  readonly sharded: boolean
 }
 
 export interface DataflowInstalled {

@@ -50,6 +50,8 @@ export interface DataflowView {
   readonly dataflow: number
   readonly name: string
   readonly digest: string
+  /** Of `Install`: nothing happens at or before it in this generation. */
+  readonly since: number
   /** Empty until it is installed. */
   readonly outputs: readonly OutputShape[]
   /** Its sources are read up to the replay's cuts. */
