@@ -81,7 +81,11 @@ export interface ReadOutput {
   readonly limit: number
 }
 
-/** Tells all changes of an output at times after `after`, until `unfollow`. */
+/**
+ * Tells all changes of an output at times after `after`, until `unfollow`. First those of times that are complete already, then
+ * `rows` without rows: from there on `complete` says how far the changes were told. With the error BAD_TIME in `rows` it ends there:
+ * what was as of `after` is no longer known.
+ */
 export interface FollowOutput {
   readonly kind: 'follow'
   readonly request: number
