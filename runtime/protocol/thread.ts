@@ -7,7 +7,10 @@ import type { ThreadStats } from './control.ts'
 
 // ---- to a dataflow thread
 
-/** Forgets all dataflows and begins a generation. Messages of others are dropped, of older ones as of newer ones. */
+/**
+ * Forgets all dataflows and begins a generation. Messages of others are dropped, of older ones as of newer ones. Answered by
+ * `configured`: all events before it are of the generation before.
+ */
 export interface Configure {
   readonly kind: 'configure'
   readonly generation: number
@@ -144,6 +147,12 @@ export interface OutputShape {
   readonly sharded: boolean
 }
 
+/** The first event of a generation: whatever the thread said before is of an older one, since dataflows keep their numbers. */
+export interface Configured {
+  readonly kind: 'configured'
+  readonly generation: number
+}
+
 export interface DataflowInstalled {
   readonly kind: 'installed'
   readonly dataflow: number
@@ -205,6 +214,7 @@ export interface PeerBytesOut {
 }
 
 export type ThreadEvent =
+  | Configured
   | DataflowInstalled
   | DataflowFailed
   | ThreadBroken
