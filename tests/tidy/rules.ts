@@ -9,15 +9,18 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   connectors: ['runtime'],
   sql: ['runtime', 'operators'],
   console: [],
-  cli: ['*'],
+  /** Coordinator and workers in one world from one seed. */
+  simulation: ['runtime', 'operators', 'worker', 'coordinator', 'connectors'],
+  /** The command line assembles processes, and reads files and signals itself. */
+  cli: ['runtime', 'operators', 'worker', 'coordinator', 'connectors', ''],
   /** The files at the root assemble the public package and the command line. */
-  '': ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql', 'cli'],
+  '': ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql', 'cli', 'simulation'],
   tests: ['*'],
   bench: ['*'],
   examples: ['*'],
 }
 
-export const productFolders = ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql', 'console']
+export const productFolders = ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql', 'console', 'simulation', 'cli']
 
 /** Where a reader, a tool or a process starts. A product file must be reachable from an entry of the product. */
 export const productEntries = [
@@ -32,9 +35,9 @@ export const productEntries = [
 export const otherEntries = [/^tests\/.*\.test\.ts$/, /^tests\/harness\/sim-main\.ts$/, /^bench\/main\.ts$/, /^examples\/[^/]+\/[^/]+\.ts$/]
 
 /** `node:` modules: only the Node half of the environment, so that the core runs in a browser. */
-export const nodeHalf = [/^runtime\/env\/node-[^/]+\.ts$/, /^[^/]+\.ts$/]
+export const nodeHalf = [/^runtime\/env\/node-[^/]+\.ts$/, /^cli\//, /^[^/]+\.ts$/]
 /** Globals that are not functions of their arguments: only behind the one door. */
-export const besideTheDoor = [/^runtime\/env\/[^/]+\.ts$/, /^[^/]+\.ts$/]
+export const besideTheDoor = [/^runtime\/env\/[^/]+\.ts$/, /^cli\//, /^[^/]+\.ts$/]
 export const doorFolders = ['runtime', 'operators', 'worker', 'coordinator', 'connectors', 'sql']
 
 const GLOBAL = '(?:(?<![.\\w$])|(?<=\\b(?:globalThis|window|self)\\.))'
