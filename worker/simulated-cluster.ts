@@ -88,7 +88,7 @@ export class SimulatedCluster {
     const members = Array.from({ length: workers }, (_, index) => new Worker(index, shards))
     this.graphs = members.map((worker) => {
       const graph = new Dataflow(job.name, worker.dictionary, since + 1)
-      worker.add(graph, () => {
+      worker.add(0, graph, () => {
         this.install(job, graph, worker.index)
         if (options.blocks !== undefined) this.checkpoints.push(new DataflowCheckpoint(graph, options.blocks, this.prefix(worker.index)))
         const prefixes = options.from?.prefixes

@@ -1,26 +1,40 @@
 /**
  * A worker: an actor without clock, thread or socket. `step(inbox)` takes what arrived, does a bounded amount of work,
  * and returns what it has to say. Whoever hosts it (a caller's thread, a worker thread, a process, a simulation) carries
- * the messages, in order per pair of workers.
+ * the messages, in order per pair of workers. A worker lives for one generation.
  */
 import type { ShardTable } from '../runtime/channel/shard-table.ts'
 import { Dictionary } from '../runtime/data/dictionary.ts'
-import { invariant, MillraceError } from '../runtime/error.ts'
+import { invariant } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import type { Addressed, PeerMessage } from '../runtime/protocol/message.ts'
 import { WorkerDataflow } from './worker-dataflow.ts'
 
 /** Operator activations that one dataflow gets in one step. */
 const TURN_ACTIVATIONS = 256
+/** Messages that are kept for dataflows that other workers have and this one has not yet. */
+const MAXIMUM_EARLY_MESSAGES = 1 << 14
 
 export class Worker {
   readonly index: number
   readonly shards: ShardTable
   readonly dictionary = new Dictionary()
+  /** In the order in which they were added. */
   readonly dataflows: WorkerDataflow[] = []
+  /**
+   * Hears of a dataflow that threw and was dropped for it; the others go on. Without it `step` throws, and the worker's state can
+   * no longer be trusted.
+   */
+  onFailure: ((dataflow: number, error: unknown) => void) | null = null
+  private readonly byId = new Map<number, WorkerDataflow>()
+  /** Ids that are over; never reused, so this is one number for each dataflow that was dropped in this generation. */
+  private readonly dropped = new Set<number>()
   private readonly outbox: Addressed[] = []
   /** Messages that arrived while a dataflow was still at work: it publishes before it takes more. */
   private readonly backlog: PeerMessage[] = []
+  /** Messages for dataflows that are not added yet, by id. */
+  private readonly early = new Map<number, PeerMessage[]>()
+  private earlyCount = 0
   private next = 0
   /** Whether the last step of every dataflow ended at quiescence. */
   private quiet = true
@@ -30,25 +44,52 @@ export class Worker {
     this.shards = shards
   }
 
-  /** Adds a dataflow; `install` makes its operators. All workers add the same dataflows in the same order. */
-  add(graph: Dataflow, install: () => void): WorkerDataflow {
-    const dataflow = new WorkerDataflow(this.dataflows.length, graph, this.shards, this.outbox)
+  /**
+   * Adds a dataflow; `install` makes its operators, the same ones in the same order on all workers. The id is the same on all
+   * workers and never used again in the generation; what others said about it before is taken now.
+   */
+  add(id: number, graph: Dataflow, install: () => void): WorkerDataflow {
+    invariant(!this.byId.has(id) && !this.dropped.has(id), `dataflow ${id} is added twice`)
+    const dataflow = new WorkerDataflow(id, graph, this.shards, this.outbox)
     install()
     dataflow.start()
     this.dataflows.push(dataflow)
+    this.byId.set(id, dataflow)
+    this.backlog.unshift(...this.takeEarly(id))
     return dataflow
+  }
+
+  /** Forgets a dataflow, added or not. What others still say about it is ignored. Not within a step. */
+  drop(id: number): void {
+    this.dropped.add(id)
+    this.takeEarly(id)
+    const dataflow = this.byId.get(id)
+    if (dataflow === undefined) return
+    this.byId.delete(id)
+    this.dataflows.splice(this.dataflows.indexOf(dataflow), 1)
+  }
+
+  get(id: number): WorkerDataflow | undefined {
+    return this.byId.get(id)
   }
 
   /** Takes messages, gives each dataflow its share of work, in turn, and returns messages to send. */
   step(inbox: readonly PeerMessage[], activations = TURN_ACTIVATIONS): Addressed[] {
-    for (const message of inbox) this.backlog.push(message)
-    if (this.quiet) for (const message of this.backlog.splice(0)) this.take(message)
+    for (let i = 0; i < inbox.length; i++) this.receive(inbox[i])
+    if (this.quiet && this.backlog.length > 0) for (const message of this.backlog.splice(0)) this.take(message)
     this.quiet = true
-    for (let i = 0; i < this.dataflows.length; i++) {
-      const dataflow = this.dataflows[(this.next + i) % this.dataflows.length]
-      if (!dataflow.turn(activations)) this.quiet = false
+    const { dataflows } = this
+    const failures: { readonly dataflow: WorkerDataflow; readonly error: unknown }[] = []
+    for (let i = 0; i < dataflows.length; i++) {
+      const dataflow = dataflows[(this.next + i) % dataflows.length]
+      try {
+        if (!dataflow.turn(activations)) this.quiet = false
+      } catch (error) {
+        failures.push({ dataflow, error })
+      }
     }
-    this.next = this.dataflows.length === 0 ? 0 : (this.next + 1) % this.dataflows.length
+    this.next = dataflows.length === 0 ? 0 : (this.next + 1) % dataflows.length
+    for (const { dataflow, error } of failures) this.fail(dataflow, error)
     return this.outbox.splice(0)
   }
 
@@ -59,15 +100,49 @@ export class Worker {
 
   /** Messages that arrived and were not taken yet. */
   get waiting(): readonly PeerMessage[] {
-    return this.backlog
+    return this.early.size === 0 ? this.backlog : [...this.backlog, ...[...this.early.values()].flat()]
+  }
+
+  private receive(message: PeerMessage): void {
+    const { generation } = this.shards
+    if (message.generation < generation) return
+    invariant(message.generation === generation, `a message of generation ${message.generation} reached generation ${generation}`)
+    this.backlog.push(message)
   }
 
   private take(message: PeerMessage): void {
-    if (message.generation !== this.shards.generation)
-      throw new MillraceError('INVARIANT', `a message of generation ${message.generation} reached generation ${this.shards.generation}`)
-    const dataflow = this.dataflows[message.dataflow]
-    invariant(dataflow !== undefined, `a message for dataflow ${message.dataflow}, which does not exist`)
-    if (message.kind === 'frame') dataflow.deliver(message)
-    else dataflow.applyProgress(message.changes)
+    const dataflow = this.byId.get(message.dataflow)
+    if (dataflow === undefined) {
+      if (!this.dropped.has(message.dataflow)) this.keepEarly(message)
+      return
+    }
+    try {
+      if (message.kind === 'frame') dataflow.deliver(message)
+      else dataflow.applyProgress(message.changes)
+    } catch (error) {
+      this.fail(dataflow, error)
+    }
+  }
+
+  private keepEarly(message: PeerMessage): void {
+    const id = message.dataflow
+    invariant(this.earlyCount < MAXIMUM_EARLY_MESSAGES, `${this.earlyCount} messages wait for dataflows such as ${id}, which are not here`)
+    const kept = this.early.get(id)
+    if (kept === undefined) this.early.set(id, [message])
+    else kept.push(message)
+    this.earlyCount++
+  }
+
+  private takeEarly(id: number): readonly PeerMessage[] {
+    const kept = this.early.get(id) ?? []
+    this.early.delete(id)
+    this.earlyCount -= kept.length
+    return kept
+  }
+
+  private fail(dataflow: WorkerDataflow, error: unknown): void {
+    if (this.onFailure === null) throw error
+    this.drop(dataflow.dataflow)
+    this.onFailure(dataflow.dataflow, error)
   }
 }

@@ -56,7 +56,7 @@ function run(workers: number, times: number, changes: readonly Change[], seed: n
   const members = Array.from({ length: workers }, (_, index) => {
     const worker = new Worker(index, shards)
     const graph = new Dataflow('test', worker.dictionary)
-    worker.add(graph, () => {
+    worker.add(0, graph, () => {
       const builder = new Builder(graph, [])
       const timeline = new Timeline(() => 0, 0)
       const [a, b] = [0, 1].map((i) => new InputOperator(graph, `input ${i}`, schema, timeline))
