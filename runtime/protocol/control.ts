@@ -55,6 +55,9 @@ export interface Cut {
 /**
  * How a generation goes on from the last one: sources are read again, all up to the cuts at the first time under that
  * time, what follows under the later times exactly as before. Empty for a job that starts.
+ *
+ * Nothing at or before the dataflow's since can be told again: a follower that was told no later time begins anew. That is so if it
+ * held back for too long, and if coordinator and process were lost at once, with what only they knew.
  */
 export interface Replay {
   /** Ascending; the dataflow's since is one before the first. */
@@ -90,10 +93,14 @@ export interface Hello {
 export interface HeldGeneration {
   readonly generation: number
   readonly members: readonly ProcessId[]
+  /** Those that it was told to start and that have not failed. */
   readonly dataflows: readonly {
     readonly dataflow: number
+    /** The last time that it was told is visible; the dataflow's since if none. */
     readonly visible: number
-    /** All that it still knows, from the visible time on. */
+    /** Minted times after the visible one that it was told, ascending. */
+    readonly minted: readonly number[]
+    /** Of each partition that it reads, from the one as of the visible time on. */
     readonly cuts: readonly Cut[]
     readonly assignments: readonly SourceAssignment[]
     readonly live: boolean
@@ -179,7 +186,10 @@ export interface Report {
   readonly waiting: boolean
   /** All outputs of all its threads are complete up to here. */
   readonly complete: number
-  /** New since the last report. Sent before a `complete` that depends on them, on the same connection. */
+  /**
+   * New since the last report. Sent before (or with) a `complete` that depends on them, on the same connection. A partition
+   * without a cut at a minted time stands where it stood at the time before.
+   */
   readonly cuts: readonly Cut[]
   /** All followers at this process were told up to here; null without followers. Replays go back no further than they need. */
   readonly told: number | null
@@ -190,16 +200,7 @@ export interface Leaving {
   readonly kind: 'leaving'
 }
 
-export type FromProcess =
-  | Hello
-  | Heartbeat
-  | Prepared
-  | Unreachable
-  | Installed
-  | NeedBundle
-  | Failed
-  | Report
-  | Leaving
+export type FromProcess = Hello | Heartbeat | Prepared | Unreachable | Installed | NeedBundle | Failed | Report | Leaving
 
 // ---- from the coordinator
 
@@ -210,7 +211,11 @@ export interface Welcome {
   readonly epoch: number
   readonly heartbeatMilliseconds: number
   readonly leaseMilliseconds: number
-  /** Whether the generation that it held goes on. */
+  /**
+   * Whether it keeps what it held. If so, what may have been lost with the old connection is said again: the process sends a
+   * report for each dataflow, and is told all times that are minted and not visible, in order; it ignores those that it
+   * knows. A `prepare` may still follow.
+   */
   readonly resumed: boolean
 }
 
@@ -280,22 +285,12 @@ export interface Advance {
   readonly compactTo: readonly DataflowTimes[]
 }
 
-/** It may go; it is in no generation. */
+/** It may go; it is in no generation. Also comes unasked, when somebody drains it from outside. */
 export interface Released {
   readonly kind: 'released'
 }
 
-export type FromCoordinator =
-  | Welcome
-  | Refused
-  | HeartbeatAnswer
-  | Prepare
-  | Install
-  | Start
-  | Drop
-  | Bundle
-  | Advance
-  | Released
+export type FromCoordinator = Welcome | Refused | HeartbeatAnswer | Prepare | Install | Start | Drop | Bundle | Advance | Released
 
 /** Connections to a coordinator are opened at this path, and between worker processes at the other one. */
 export const CONTROL_PATH = '/control'
