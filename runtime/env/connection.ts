@@ -9,11 +9,22 @@ export interface Connection {
   /** Bytes that were sent and have not left this process. A sender that sees too many stops producing. */
   readonly bufferedBytes: number
   readonly isOpen: boolean
-  /** Takes the bytes over: the caller does not change them any more. Does nothing once the connection is closed. */
+  /**
+   * Takes the bytes over: the caller does not change them any more. Does nothing once the connection is closed. What is sent
+   * within one turn leaves together at its end.
+   */
   send(bytes: Uint8Array): void
-  /** Set at once, in the same turn in which the connection was received; what arrives before is kept for it. */
+  /**
+   * Set at once, in the same turn in which the connection was received; what arrives before is kept for it. The bytes are
+   * the receiver's, but may start at any offset of a larger buffer, which they keep in memory. While it is null, up to
+   * `KEPT_BYTES` are kept and the rest waits at the sender, so that a receiver can hold a sender back. Not called
+   * any more after `close` or `terminate`.
+   */
   onMessage: ((bytes: Uint8Array) => void) | null
-  /** Called once. `reason` is for people. */
+  /**
+   * Called once, whichever end it was that ended it, behind the messages, and never from within a call of this interface.
+   * `reason` is for people.
+   */
   onClose: ((reason: string) => void) | null
   /** Called when `bufferedBytes` has fallen to 0 after it was above. */
   onDrain: (() => void) | null
@@ -42,3 +53,5 @@ export interface TlsIdentity {
 
 export const CONNECT_TIMEOUT_MILLISECONDS = 3000
 export const MAXIMUM_MESSAGE_BYTES = 64 << 20
+/** Bytes kept for an `onMessage` that is not set; a message that goes beyond is the last one kept. */
+export const KEPT_BYTES = 1 << 20

@@ -1,41 +1,114 @@
-/** HTTP through Node. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+/** HTTP and connections for messages through Node. */
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { MillraceError } from '../error.ts'
-import type { Connection } from './connection.ts'
-import { type HttpHandler, type HttpServer, httpUrl, LOOPBACK, type Network, type ServeOptions } from './network.ts'
+import type { Connection, ConnectOptions, TlsIdentity } from './connection.ts'
+import {
+  type FetchOptions,
+  type HttpHandler,
+  type HttpServer,
+  httpUrl,
+  LOOPBACK,
+  type Network,
+  type ServeOptions,
+  withToken,
+} from './network.ts'
+import { connectOnNode } from './node-connect.ts'
+import { fetchWithIdentity } from './node-fetch.ts'
+import { PendingSockets } from './node-pending-sockets.ts'
+import { secureContextOptions } from './node-tls.ts'
+import { NodeUpgrade } from './node-upgrade.ts'
+
+/** Sockets at one time that have not sent the headers of a first request. */
+export const MAXIMUM_PENDING_SOCKETS = 256
+/** Sockets at one time in all. */
+export const MAXIMUM_SOCKETS = 16_384
+/** Bytes of a request's headers. */
+export const MAXIMUM_HEADER_BYTES = 16 << 10
+/** Until a socket has sent the headers of its request; TLS has as much again for its handshake. */
+export const HEADERS_TIMEOUT_MILLISECONDS = 10_000
+/** Between looks for sockets whose time is over. */
+const SWEEP_MILLISECONDS = 1000
+
+const BOUNDS: ServerOptions = {
+  maxHeaderSize: MAXIMUM_HEADER_BYTES,
+  headersTimeout: HEADERS_TIMEOUT_MILLISECONDS,
+  connectionsCheckingInterval: SWEEP_MILLISECONDS,
+}
 
 export class NodeNetwork implements Network {
   async serve(options: ServeOptions, handler: HttpHandler): Promise<HttpServer> {
     const host = options.host ?? LOOPBACK
-    const server = createServer((incoming, outgoing) => void answer(incoming, outgoing, handler, options))
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => {
-        const where = `${host}:${options.port}`
-        reject(new MillraceError('CONFIG', `cannot listen on ${where}: ${error.message}`, 'Choose a free port.', { cause: error }))
-      })
-      server.listen(options.port, host, resolve)
+    const pending = new PendingSockets(MAXIMUM_PENDING_SOCKETS)
+    const server = newServer(options.tls)
+    server.maxConnections = MAXIMUM_SOCKETS
+    server.on('connection', (socket) => pending.add(socket))
+    server.on('request', (incoming, outgoing) => {
+      pending.settle(incoming.socket)
+      void answer(incoming, outgoing, handler, options)
     })
+    const upgrade = options.connections === undefined ? null : new NodeUpgrade(options.connections, tell(options))
+    if (upgrade !== null)
+      server.on('upgrade', (incoming, socket, head) => {
+        pending.settle(incoming.socket)
+        upgrade.upgrade(incoming, socket as Socket, head)
+      })
+    await listen(server, host, options.port)
     const { port } = server.address() as AddressInfo
     return {
       host,
       port,
-      url: httpUrl(host, port),
+      url: httpUrl(host, port, options.tls !== undefined),
       close: () =>
         new Promise((resolve) => {
           server.close(() => resolve())
+          upgrade?.close()
           server.closeAllConnections()
         }),
     }
   }
 
-  connect(url: string): Promise<Connection> {
-    return Promise.reject(new MillraceError('UNREACHABLE', `cannot connect to ${url}`))
+  connect(url: string, options?: ConnectOptions): Promise<Connection> {
+    return connectOnNode(url, options)
   }
 
-  fetch(request: Request): Promise<Response> {
-    return fetch(request)
+  async fetch(request: Request, options: FetchOptions = {}): Promise<Response> {
+    const authorized = withToken(request, options.token)
+    return options.tls === undefined ? fetch(authorized) : fetchWithIdentity(authorized, options.tls)
+  }
+}
+
+function newServer(tls: TlsIdentity | undefined): Server {
+  if (tls === undefined) return createServer(BOUNDS)
+  if (tls.certificate === undefined)
+    throw new MillraceError('CONFIG', 'TLS needs a certificate and a key to listen with', 'Give both, as PEM texts.')
+  return createSecureServer({
+    ...BOUNDS,
+    ...secureContextOptions(tls),
+    handshakeTimeout: HEADERS_TIMEOUT_MILLISECONDS,
+    requestCert: tls.ca !== undefined,
+    rejectUnauthorized: tls.ca !== undefined,
+  })
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void =>
+      reject(new MillraceError('CONFIG', `cannot listen on ${host}:${port}: ${error.message}`, 'Choose a free port.', { cause: error }))
+    server.once('error', fail)
+    server.listen(port, host, () => {
+      server.off('error', fail)
+      resolve()
+    })
+  })
+}
+
+function tell(options: ServeOptions): (error: unknown, incoming: IncomingMessage) => void {
+  return (error, incoming) => {
+    const request = webRequest(incoming, new AbortController().signal, options.tls !== undefined)
+    if (request !== null) options.onError?.(error, request)
   }
 }
 
@@ -44,7 +117,7 @@ async function answer(incoming: IncomingMessage, outgoing: ServerResponse, handl
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) gone.abort()
   })
-  const request = webRequest(incoming, gone.signal)
+  const request = webRequest(incoming, gone.signal, options.tls !== undefined)
   if (request === null) {
     outgoing.writeHead(400).end()
     return
@@ -60,7 +133,7 @@ async function answer(incoming: IncomingMessage, outgoing: ServerResponse, handl
 }
 
 /** Null if the request's address or headers cannot be expressed as a `Request`. */
-function webRequest(incoming: IncomingMessage, signal: AbortSignal): Request | null {
+function webRequest(incoming: IncomingMessage, signal: AbortSignal, secure: boolean): Request | null {
   const method = incoming.method ?? 'GET'
   const headers: [string, string][] = []
   for (let i = 0; i < incoming.rawHeaders.length; i += 2) headers.push([incoming.rawHeaders[i], incoming.rawHeaders[i + 1]])
@@ -69,7 +142,7 @@ function webRequest(incoming: IncomingMessage, signal: AbortSignal): Request | n
   const path = incoming.url ?? '/'
   if (!path.startsWith('/')) return null
   try {
-    return new Request(new URL(`http://${incoming.headers.host ?? LOOPBACK}${path}`), {
+    return new Request(new URL(`${secure ? 'https' : 'http'}://${incoming.headers.host ?? LOOPBACK}${path}`), {
       method,
       headers,
       signal,
