@@ -83,5 +83,6 @@ function inWords(value: unknown): string {
   if (value instanceof Promise) return 'a promise'
   if (typeof value !== 'object') return `${typeof value} ${JSON.stringify(value)}`
   const { name } = (value.constructor ?? {}) as { name?: string }
+  if (name === Job.name) return 'a job of another copy of Millrace'
   return name === undefined || name === 'Object' ? 'an object' : `a ${name}`
 }
