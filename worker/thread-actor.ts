@@ -8,10 +8,13 @@ import type { ThreadCommand, ThreadEvent } from '../runtime/protocol/thread.ts'
 export const OUTBOUND_WINDOW_BYTES = 8 << 20
 
 export interface ThreadActor {
-  /** Any command but `peer`, which is `takePeer`. `stop` comes last. */
+  /**
+   * Any command but `peer`, which is `takePeer`. `stop` comes last. A feed that was not wanted comes later, and so does what must
+   * stay behind it; so after a `drop` there may be feeds and advances of what was dropped, to be ignored.
+   */
   handle(command: ThreadCommand): void
   /**
-   * A message of another worker, as `wire` encodes it. The bytes start at a multiple of 8 within their buffer, which may be a
+   * A message of another worker, as `wire` encodes it. From threads of this process they come only while `idle` holds. The bytes start at a multiple of 8 within their buffer, which may be a
    * shared one; they are valid only during the call.
    */
   takePeer(from: number, bytes: Uint8Array): void
@@ -19,7 +22,7 @@ export interface ThreadActor {
   step(activations?: number): void
   /** Another step without commands and messages would do nothing. */
   readonly idle: boolean
-  /** False while more than `OUTBOUND_WINDOW_BYTES` wait in the outlet, or for a reason of its own. Asked before each `feed`. */
+  /** False while more than `OUTBOUND_WINDOW_BYTES` wait in the outlet, or for a reason of its own. Feeds come only while it and `idle` hold. */
   readonly wantsFeed: boolean
 }
 
@@ -28,7 +31,7 @@ export interface ThreadOutlet {
   event(event: Exclude<ThreadEvent, { readonly kind: 'peer' }>): void
   /** An encoded message for another worker, never for this one; the bytes are copied before it returns. */
   peer(to: number, bytes: Uint8Array): void
-  /** Bytes of messages for other workers that no ring had room for yet. */
+  /** Bytes of messages and events that no ring had room for yet. */
   readonly outboundBytes: number
   /** For statistics. */
   load(): ThreadLoad
