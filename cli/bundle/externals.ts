@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { extname, join, relative, sep } from 'node:path'
 import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild'
-import { publicFile, publicModule } from './public-modules.ts'
+import { publicFile, publicModule } from './own-modules.ts'
 
 /** Marks a resolution that the plugin itself asks for. */
 const ASKED = Symbol('asked')

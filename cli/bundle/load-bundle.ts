@@ -1,13 +1,11 @@
 /** Runs a bundle in this process, to see that it gives a job, and what its configuration says. */
-import Module from 'node:module'
 import { dirname, join } from 'node:path'
-import * as config from '../../config.ts'
-import * as files from '../../files.ts'
-import * as millrace from '../../millrace.ts'
 import type { InputDefinitions } from '../../operators/input-definition.ts'
 import { Job, type OutputDefinitions } from '../../operators/job.ts'
+import { BundleError } from '../../runtime/env/modules.ts'
+import { NodeModules } from '../../runtime/env/node-modules.ts'
 import { MillraceError } from '../../runtime/error.ts'
-import * as testing from '../../testing.ts'
+import { publicModules } from '../public-modules.ts'
 import { shownPath } from '../shown-path.ts'
 import type { Bundle } from './bundle.ts'
 import { JOB_FOLDER_VARIABLE } from './module-place.ts'
@@ -18,63 +16,49 @@ export interface LoadedBundle {
   readonly config: unknown
 }
 
-const PUBLIC: ReadonlyMap<string, unknown> = new Map<string, unknown>([
-  ['millrace', millrace],
-  ['millrace/config', config],
-  ['millrace/files', files],
-  ['millrace/testing', testing],
-])
-
 /** Stack frames shown of a job that throws. */
 const SHOWN_FRAMES = 4
 
-interface CommonModule {
-  exports: unknown
-  filename: string
-  paths: string[]
-  require(name: string): unknown
-  /** What Node itself calls for a file of CommonJS: with it, and not with `vm`, source maps are heeded. */
-  _compile(code: string, filename: string): void
-}
-const CommonModule = Module as unknown as (new (id: string) => CommonModule) & { _nodeModulePaths(folder: string): string[] }
-
 /** @throws MillraceError JOB if it throws, or its default export is no job */
 export function loadBundle(bundle: Bundle): LoadedBundle {
-  const folder = dirname(bundle.jobFile)
+  const exported = evaluated(bundle) as { readonly job?: unknown; readonly config?: unknown }
+  if (!(exported.job instanceof Job))
+    throw new MillraceError(
+      'JOB',
+      `The default export of ${shownPath(bundle.jobFile)} is ${inWords(exported.job)}, not a job.`,
+      "Write: export default job('name', { ... }, ...)",
+    )
+  return { job: exported.job, config: exported.config }
+}
+
+function evaluated({ jobFile, code }: Bundle): unknown {
+  const folder = dirname(jobFile)
+  const modules = new NodeModules(folder)
   const pretended = process.env[JOB_FOLDER_VARIABLE]
   process.env[JOB_FOLDER_VARIABLE] = pretended ?? folder
-  process.setSourceMapsEnabled(true)
-  const module = new CommonModule(bundle.jobFile)
-  module.filename = join(folder, 'job.cjs')
-  module.paths = CommonModule._nodeModulePaths(folder)
-  const require = (name: string): unknown => PUBLIC.get(name) ?? module.require(name)
-  const exported: { exports: { job?: unknown; config?: unknown } } = { exports: {} }
   try {
-    // In one line with the code, so that lines are where the source map has them.
-    module._compile(`module.exports = function (require, module, exports) {${bundle.code}\n}`, module.filename)
-    ;(module.exports as (...parameters: unknown[]) => void)(require, exported, exported.exports)
+    return modules.evaluate(code, join(folder, 'job.cjs'), (name) => publicModules.get(name) ?? modules.require(name))
   } catch (error) {
-    throw new MillraceError('JOB', `${shownPath(bundle.jobFile)} throws when it is loaded:\n${told(error)}`, undefined, { cause: error })
+    throw new MillraceError('JOB', `${shownPath(jobFile)} throws when it is loaded:\n${told(error, folder)}`, undefined, { cause: error })
   } finally {
     if (pretended === undefined) delete process.env[JOB_FOLDER_VARIABLE]
   }
-  const { job } = exported.exports
-  if (!(job instanceof Job))
-    throw new MillraceError(
-      'JOB',
-      `The default export of ${shownPath(bundle.jobFile)} is ${inWords(job)}, not a job.`,
-      "Write: export default job('name', { ... }, ...)",
-    )
-  return { job, config: exported.exports.config }
 }
 
-/** A mistake that Millrace found says what it is; for all others, where it was thrown. */
-function told(error: unknown): string {
-  if (error instanceof MillraceError && error.code !== 'INVARIANT') return error.message
-  if (!(error instanceof Error)) return String(error)
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
-  const ours = frames.findIndex((line) => line.includes(loadBundle.name))
-  return [`${error.name}: ${error.message}`, ...frames.slice(0, Math.min(SHOWN_FRAMES, ours < 0 ? SHOWN_FRAMES : ours))].join('\n')
+/** A mistake that Millrace found says where it is; for all others, the frames of the user's own files. */
+function told(error: unknown, folder: string): string {
+  const cause = error instanceof BundleError ? error.cause : error
+  if (cause instanceof MillraceError && cause.code !== 'INVARIANT') return cause.message
+  if (!(cause instanceof Error)) return String(cause)
+  const frames = (cause.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
+  const outside = frames.findIndex((line) => /node:internal|node:vm|node-modules\.[jt]s/.test(line))
+  const own = frames.slice(0, Math.min(SHOWN_FRAMES, outside < 0 ? SHOWN_FRAMES : outside))
+  return [`${cause.name}: ${cause.message}`, ...own.map((line) => inPlace(line, folder))].join('\n')
+}
+
+/** Frames name files as the source map does: relative to the job. */
+function inPlace(frame: string, folder: string): string {
+  return frame.replace(/([^\s()]+)(:\d+:\d+\)?)$/, (_, file: string, place: string) => `${shownPath(join(folder, file))}${place}`)
 }
 
 function inWords(value: unknown): string {

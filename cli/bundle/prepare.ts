@@ -33,6 +33,13 @@ export async function prepareJob(path: string, options: PrepareOptions, { err }:
   const { job, config: exported } = loadBundle(bundle)
   const file = bundle.configFile === null ? 'the configuration' : shownPath(bundle.configFile)
   const configuration = validateConfiguration(exported, job, file)
+  const empty = inputsWithoutSource(configuration, job)
+  if (empty.length > 0)
+    throw new MillraceError(
+      'CONFIG',
+      `There is no source for ${empty.join(', ')}: ${bundle.configFile === null ? `there is no millrace.config.ts beside ${shownPath(path)}` : `${file} names none`}.`,
+      `Write: export default defineConfig<typeof job>({ sources: { ${empty[0]}: files({ path: '${empty[0]}.jsonl' }) } })`,
+    )
   const name = given ?? configuration.name ?? job.name
   if (!NAME_PATTERN.test(name))
     throw new MillraceError(
@@ -41,10 +48,5 @@ export async function prepareJob(path: string, options: PrepareOptions, { err }:
       'Give it one: --name NAME, or name in the configuration.',
     )
   for (const warning of bundle.warnings) err.write(`warning: ${warning}\n`)
-  const empty = inputsWithoutSource(configuration, job)
-  if (empty.length > 0)
-    err.write(
-      `warning: no source for ${empty.join(', ')}: ${bundle.configFile === null ? 'there is no millrace.config.ts' : `${file} names none`}; stays empty\n`,
-    )
   return { bundle, job, configuration, name }
 }

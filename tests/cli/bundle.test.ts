@@ -266,15 +266,22 @@ describe('a job file that is refused', () => {
   })
 
   it('throws at load', async () => {
-    const message = await refusal('export default missing.thing')
-    expect(message).toContain('job.ts throws when it is loaded:\nReferenceError: missing is not defined\n    at ')
-    expect(message).not.toContain('load-bundle')
+    expect(await refusal('type T = number\n\nexport default missing.thing')).toBe(
+      'job.ts throws when it is loaded:\nReferenceError: missing is not defined\n    at job.ts:3:16',
+    )
+    const inner = { 'lib/f.ts': 'interface F {}\nexport const f = (): F => {\n  throw new RangeError("too far")\n}' }
+    expect(await refusal("import { f } from './lib/f.ts'\nexport default f()", inner)).toBe(
+      'job.ts throws when it is loaded:\nRangeError: too far\n    at f (lib/f.ts:3:9)\n    at job.ts:2:16',
+    )
     expect(await refusal('throw "a text"\nexport default 1')).toBe('job.ts throws when it is loaded:\na text')
   })
 
   it('has a mistake in its definition', async () => {
     const message = await refusal(jobText('a').replace("keyBy('city')", "keyBy('citty' as 'city')"))
-    expect(message).toContain('There is no column "citty" in the rows here (city, n).\n  Did you mean "city"?')
+    expect(message).toBe(
+      "job.ts throws when it is loaded:\njob.ts:4  orders.aggregate(...).keyBy('citty')\n" +
+        '  There is no column "citty" in the rows here (city, n).\n  Did you mean "city"?',
+    )
   })
 
   it('awaits at its top level', async () => {
