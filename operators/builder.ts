@@ -4,7 +4,8 @@
  * Two passes. First all lookups are grouped: lookups that meet in a join share a key table, and so do those that meet
  * them elsewhere (union-find), with key types common to the whole group. Then nodes are built from the wanted outputs upwards.
  */
-import { ExchangeReceiver, ExchangeSender } from '../runtime/channel/exchange.ts'
+import { ExchangeReceiver } from '../runtime/channel/exchange-receiver.ts'
+import { ExchangeSender } from '../runtime/channel/exchange-sender.ts'
 import type { ColumnType } from '../runtime/data/column-type.ts'
 import { commonKeyType } from '../runtime/data/key-encoding.ts'
 import { typeName } from '../runtime/data/schema.ts'
@@ -151,7 +152,7 @@ export class Builder {
     if (exchanged === undefined) {
       const sender = new ExchangeSender(stream, columns, exchanger)
       const receiver = new ExchangeReceiver(stream, exchanger)
-      sender.target = receiver.id
+      sender.connect(receiver)
       stream.region?.addFollower(sender, receiver)
       exchanged = { ...stream, operator: receiver, picks: stream.picks.map((_, i) => i) }
       this.exchanges.set(name, exchanged)

@@ -7,7 +7,7 @@
  */
 import { ShardTable } from '../runtime/channel/shard-table.ts'
 import { MillraceError } from '../runtime/error.ts'
-import { collectGarbage, isGarbageDue } from '../runtime/graph/garbage.ts'
+import { isGarbageDue } from '../runtime/graph/garbage.ts'
 import type { PeerMessage } from '../runtime/protocol/message.ts'
 import type { Configure, FollowOutput, InstallDataflow, ReadOutput, ThreadCommand } from '../runtime/protocol/thread.ts'
 import type { JobLoader } from './job-loader.ts'
@@ -121,7 +121,7 @@ export class ThreadService implements ThreadActor {
   private collect({ worker, dataflows }: Seat): void {
     const graphs = [...dataflows.values()].map(({ graph }) => graph)
     if (!isGarbageDue(worker.dictionary, graphs)) return
-    const done = graphs.every((graph) => graph.isAtRest) && collectGarbage(worker.dictionary, graphs)
+    const done = graphs.every((graph) => graph.isAtRest) && worker.collectGarbage()
     this.postponed = done ? 0 : this.postponed + 1
   }
 

@@ -5,18 +5,28 @@
  * consumed, what was sent, and which capabilities are held now. Nothing is published before quiescence, so rows that
  * wait between operators of one worker need no count: a capability that stands for them has not been given up yet.
  */
-import { ExchangeReceiver, ExchangeSender } from '../runtime/channel/exchange.ts'
+import { ExchangeReceiver } from '../runtime/channel/exchange-receiver.ts'
+import { ExchangeSender } from '../runtime/channel/exchange-sender.ts'
 import type { Exchanger } from '../runtime/channel/exchanger.ts'
 import type { Frame } from '../runtime/channel/frame.ts'
 import type { ShardTable } from '../runtime/channel/shard-table.ts'
-import { invariant } from '../runtime/error.ts'
+import type { StringSender } from '../runtime/channel/string-channel.ts'
+import { MillraceError } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import type { Schedulable } from '../runtime/graph/schedulable.ts'
 import type { TrackedRegion } from '../runtime/graph/tracked-region.ts'
 import type { DataflowDescription, RegionNode } from '../runtime/progress/dataflow-description.ts'
 import { DataflowTracker } from '../runtime/progress/dataflow-tracker.ts'
 import { applyProgress, ProgressChanges } from '../runtime/progress/progress-message.ts'
-import type { Addressed } from '../runtime/protocol/message.ts'
+import type { PeerMessage, ProgressUpdate } from '../runtime/protocol/message.ts'
+
+/** What a dataflow needs of the worker that it is on. */
+export interface WorkerPort {
+  readonly index: number
+  readonly shards: ShardTable
+  stringsTo(worker: number): StringSender
+  send(to: number, message: PeerMessage): void
+}
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -24,7 +34,8 @@ export class WorkerDataflow implements Exchanger {
   readonly dataflow: number
   readonly graph: Dataflow
   readonly shards: ShardTable
-  private readonly outbox: Addressed[]
+  readonly worker: number
+  private readonly port: WorkerPort
   private tracker: DataflowTracker | null = null
   private changes: ProgressChanges | null = null
   /** Operators outside loops that others may hear of, and the capability last published for each. */
@@ -33,14 +44,17 @@ export class WorkerDataflow implements Exchanger {
   private readonly receivers = new Map<number, ExchangeReceiver>()
   /** Receivers inside loops: the region, and their location in it. */
   private readonly inside = new Map<number, { readonly region: number; readonly location: number }>()
+  /** Senders with rows that have not gone yet. */
+  private readonly gathering: { flush(): void }[] = []
   /** The graph's activations at the last publication: without new ones nothing held has changed. */
   private publishedAt = -1
 
-  constructor(dataflow: number, graph: Dataflow, shards: ShardTable, outbox: Addressed[]) {
+  constructor(dataflow: number, graph: Dataflow, port: WorkerPort) {
     this.dataflow = dataflow
     this.graph = graph
-    this.shards = shards
-    this.outbox = outbox
+    this.shards = port.shards
+    this.worker = port.index
+    this.port = port
     graph.exchanger = this
   }
 
@@ -70,7 +84,8 @@ export class WorkerDataflow implements Exchanger {
 
   deliver(frame: Frame): void {
     const receiver = this.receivers.get(frame.target)
-    invariant(receiver !== undefined, `frame for operator ${frame.target}, which receives none`)
+    if (receiver === undefined)
+      throw new MillraceError('PROTOCOL', `a frame for operator ${frame.target} of dataflow ${this.dataflow}, which receives none`)
     receiver.deliver(frame)
   }
 
@@ -87,21 +102,32 @@ export class WorkerDataflow implements Exchanger {
   turn(budget: number): boolean {
     const tracker = this.tracker as DataflowTracker
     for (const target of tracker.propagate()) this.receivers.get(target)?.setFrontier(tracker.frontier(target))
-    if (!this.graph.run(budget)) return false
+    const quiet = this.graph.run(budget)
+    for (let i = 0; i < this.gathering.length; i++) this.gathering[i].flush()
+    this.gathering.length = 0
+    if (!quiet) return false
     this.publish()
     for (const region of this.graph.regions) region.compactShared()
     return true
   }
 
-  sendFrame(worker: number, frame: Frame): void {
-    this.outbox.push({ to: worker, message: frame })
+  stringsTo(worker: number): StringSender {
+    return this.port.stringsTo(worker)
   }
 
-  count(frame: { readonly target: number; readonly time: number; readonly timeId: number }, delta: number): void {
+  sendFrame(worker: number, frame: Frame): void {
+    this.port.send(worker, frame)
+  }
+
+  flushLater(sender: { flush(): void }): void {
+    this.gathering.push(sender)
+  }
+
+  count(target: number, time: number, delta: number): void {
     const changes = this.changes as ProgressChanges
-    const inside = this.inside.get(frame.target)
-    if (inside === undefined) changes.update(frame.target, frame.time, delta)
-    else changes.updateInRegion(inside.region, inside.location, frame.timeId, delta)
+    const inside = this.inside.get(target)
+    if (inside === undefined) changes.update(target, time, delta)
+    else changes.updateInRegion(inside.region, inside.location, time, delta)
   }
 
   private publish(): void {
@@ -119,8 +145,9 @@ export class WorkerDataflow implements Exchanger {
     }
     const message = changes.take()
     if (message === null) return
-    for (let to = 0; to < this.shards.workers; to++)
-      this.outbox.push({ to, message: { kind: 'progress', generation: this.shards.generation, dataflow: this.dataflow, changes: message } })
+    const { generation, workers } = this.shards
+    const update: ProgressUpdate = { kind: 'progress', generation, dataflow: this.dataflow, from: this.worker, changes: message }
+    for (let to = 0; to < workers; to++) this.port.send(to, update)
   }
 }
 

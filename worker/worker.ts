@@ -3,19 +3,23 @@
  * and returns what it has to say. Whoever hosts it (a caller's thread, a worker thread, a process, a simulation) carries
  * the messages, in order per pair of workers. A worker lives for one generation.
  */
+import type { Frame } from '../runtime/channel/frame.ts'
 import type { ShardTable } from '../runtime/channel/shard-table.ts'
+import { StringReceiver, StringSender } from '../runtime/channel/string-channel.ts'
 import { Dictionary } from '../runtime/data/dictionary.ts'
 import { invariant } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
+import { collectGarbage } from '../runtime/graph/garbage.ts'
 import type { Addressed, PeerMessage } from '../runtime/protocol/message.ts'
-import { WorkerDataflow } from './worker-dataflow.ts'
+import { PROTOCOL_MOST } from '../runtime/protocol/version.ts'
+import { WorkerDataflow, type WorkerPort } from './worker-dataflow.ts'
 
 /** Operator activations that one dataflow gets in one step. */
 const TURN_ACTIVATIONS = 256
 /** Messages that are kept for dataflows that other workers have and this one has not yet. */
 const MAXIMUM_EARLY_MESSAGES = 1 << 14
 
-export class Worker {
+export class Worker implements WorkerPort {
   readonly index: number
   readonly shards: ShardTable
   readonly dictionary = new Dictionary()
@@ -35,13 +39,19 @@ export class Worker {
   /** Messages for dataflows that are not added yet, by id. */
   private readonly early = new Map<number, PeerMessage[]>()
   private earlyCount = 0
+  /** By worker, from the first string on: what it knows of this worker's dictionary, and this one of its. */
+  private readonly senders: (StringSender | undefined)[] = []
+  private readonly receivers: (StringReceiver | undefined)[] = []
+  private readonly protocolOf: (worker: number) => number
   private next = 0
   /** Whether the last step of every dataflow ended at quiescence. */
   private quiet = true
 
-  constructor(index: number, shards: ShardTable) {
+  /** @param protocolOf the protocol version that another worker speaks */
+  constructor(index: number, shards: ShardTable, protocolOf: (worker: number) => number = () => PROTOCOL_MOST) {
     this.index = index
     this.shards = shards
+    this.protocolOf = protocolOf
   }
 
   /**
@@ -50,7 +60,7 @@ export class Worker {
    */
   add(id: number, graph: Dataflow, install: () => void): WorkerDataflow {
     invariant(!this.byId.has(id) && !this.dropped.has(id), `dataflow ${id} is added twice`)
-    const dataflow = new WorkerDataflow(id, graph, this.shards, this.outbox)
+    const dataflow = new WorkerDataflow(id, graph, this)
     install()
     dataflow.start()
     this.dataflows.push(dataflow)
@@ -62,7 +72,7 @@ export class Worker {
   /** Forgets a dataflow, added or not. What others still say about it is ignored. Not within a step. */
   drop(id: number): void {
     this.dropped.add(id)
-    this.takeEarly(id)
+    this.takeEarly(id).forEach(release)
     const dataflow = this.byId.get(id)
     if (dataflow === undefined) return
     this.byId.delete(id)
@@ -103,17 +113,50 @@ export class Worker {
     return this.early.size === 0 ? this.backlog : [...this.backlog, ...[...this.early.values()].flat()]
   }
 
+  /** Frees keys and strings that nothing refers to any more; not within a step, nor while a dataflow is at work. Returns whether it did. */
+  collectGarbage(): boolean {
+    return (
+      this.quiet &&
+      collectGarbage(
+        this.dictionary,
+        this.dataflows.map(({ graph }) => graph),
+        [this],
+      )
+    )
+  }
+
+  /** What arrived and waits, and what frames that are still to come may refer to: roots of every collection. */
+  markDictionary(dictionary: Dictionary): void {
+    for (const receiver of this.receivers) receiver?.markDictionary(dictionary)
+    for (const message of this.waiting) if (message.kind === 'frame') markFrame(dictionary, message)
+  }
+
+  stringsTo(worker: number): StringSender {
+    let sender = this.senders[worker]
+    if (sender === undefined) sender = this.senders[worker] = new StringSender(this.dictionary, this.protocolOf(worker) >= 2)
+    return sender
+  }
+
+  send(to: number, message: PeerMessage): void {
+    this.outbox.push({ to, message })
+  }
+
   private receive(message: PeerMessage): void {
     const { generation } = this.shards
-    if (message.generation < generation) return
+    if (message.generation < generation) {
+      release(message)
+      return
+    }
     invariant(message.generation === generation, `a message of generation ${message.generation} reached generation ${generation}`)
+    if (message.kind === 'frame' && message.interned.length > 0) this.stringsFrom(message.from).translate(message)
     this.backlog.push(message)
   }
 
   private take(message: PeerMessage): void {
     const dataflow = this.byId.get(message.dataflow)
     if (dataflow === undefined) {
-      if (!this.dropped.has(message.dataflow)) this.keepEarly(message)
+      if (this.dropped.has(message.dataflow)) release(message)
+      else this.keepEarly(message)
       return
     }
     try {
@@ -122,6 +165,12 @@ export class Worker {
     } catch (error) {
       this.fail(dataflow, error)
     }
+  }
+
+  private stringsFrom(worker: number): StringReceiver {
+    let receiver = this.receivers[worker]
+    if (receiver === undefined) receiver = this.receivers[worker] = new StringReceiver(this.dictionary)
+    return receiver
   }
 
   private keepEarly(message: PeerMessage): void {
@@ -145,4 +194,12 @@ export class Worker {
     this.drop(dataflow.dataflow)
     this.onFailure(dataflow.dataflow, error)
   }
+}
+
+function release(message: PeerMessage): void {
+  if (message.kind === 'frame') message.batch.release()
+}
+
+function markFrame(dictionary: Dictionary, { batch, interned }: Frame): void {
+  for (const c of interned) for (let i = 0; i < batch.n; i++) dictionary.mark(batch.columns[c][i])
 }

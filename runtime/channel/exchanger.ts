@@ -1,11 +1,18 @@
 import type { Frame } from './frame.ts'
 import type { ShardTable } from './shard-table.ts'
+import type { StringSender } from './string-channel.ts'
 
 /** What an exchange needs of its worker. */
 export interface Exchanger {
   readonly dataflow: number
   readonly shards: ShardTable
+  /** The number of this worker: rows for it never become frames. */
+  readonly worker: number
+  /** What another worker knows of this worker's dictionary. */
+  stringsTo(worker: number): StringSender
   sendFrame(worker: number, frame: Frame): void
-  /** Counts frames at the target location: +1 sent, -1 taken. */
-  count(frame: { readonly target: number; readonly time: number; readonly timeId: number }, delta: number): void
+  /** Has `flush` called before the turn ends. */
+  flushLater(work: { flush(): void }): void
+  /** Counts at the target location: +1 sent, -1 taken. Inside loops the time is an id. */
+  count(target: number, time: number, delta: number): void
 }

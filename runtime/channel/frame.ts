@@ -1,12 +1,19 @@
 /**
- * A frame: rows under way from one worker to another on one exchange edge, self-contained.
+ * A frame: rows under way from one worker to another on one exchange edge.
  *
- * Words are copied as they are; a dictionary id means nothing to another worker, so interned columns hold positions in the
- * frame's own list of strings (from 1; 0 is null). Times inside loops travel as coordinates for the same reason.
+ * Its rows are a pooled batch, so that whoever receives the frame passes the same memory on. Dictionary ids are the sender's until
+ * the receiving worker has translated them (`string-channel.ts`). Times inside loops travel as coordinates, since a time id means
+ * nothing to another worker either.
  */
 import type { Batch } from '../data/batch.ts'
-import type { Dictionary } from '../data/dictionary.ts'
 import type { TimeTable } from '../time/time-table.ts'
+
+/** A frame has at most so many bytes as a wire message, unless a single row has more. */
+export const MAXIMUM_WIRE_BYTES = 256 << 10
+/** What a wire message has besides rows and strings, generously. */
+const OVERHEAD_BYTES = 4 << 10
+/** Rows a frame: what stays in the cache between the loops that pack it, and what a receiver takes at once. */
+const FRAME_ROWS = 1 << 13
 
 export interface Frame {
   readonly kind: 'frame'
@@ -14,14 +21,25 @@ export interface Frame {
   readonly dataflow: number
   /** The exchange edge, as the location of its target. */
   readonly target: number
-  readonly rows: number
-  readonly columns: readonly Int32Array[]
-  readonly differences: Int32Array
+  /** The sending worker. */
+  readonly from: number
   /** Outside loops the time of all rows. Inside loops -1. */
   readonly time: number
-  /** Inside loops: the distinct times, `depth + 1` coordinates each, and the position among them for each row. */
+  /** Inner coordinates of the times; 0 outside loops. */
+  readonly depth: number
+  /** Inside loops: the distinct times, `depth + 1` coordinates each; `batch.times` has the position among them for each row. */
   readonly times: Float64Array | null
-  readonly timeOf: Int32Array | null
+  /** The rows; whoever consumes the frame releases it. */
+  readonly batch: Batch
+  /** Columns that hold dictionary ids. */
+  readonly interned: readonly number[]
+  /**
+   * Which numbering the ids follow: that of the sender's dictionary since so many sweeps, or -1 for positions (from 1) among this
+   * frame's own strings.
+   */
+  readonly epoch: number
+  /** Strings that the receiver has not been told in this epoch, and their ids; no ids if the epoch is -1. */
+  readonly ids: readonly number[]
   readonly strings: readonly string[]
 }
 
@@ -31,74 +49,29 @@ export interface FrameTimes {
   readonly depth: number
 }
 
-/** Packs the chosen rows of a batch's columns. `interned[c]` tells whether column c holds dictionary ids. */
-export class FrameEncoder {
-  private readonly widths: readonly number[]
-  private readonly interned: readonly boolean[]
-  private positions = new Map<number, number>() // not state: one frame's strings
-
-  constructor(widths: readonly number[], interned: readonly boolean[]) {
-    this.widths = widths
-    this.interned = interned
-  }
-
-  encode(
-    header: { readonly generation: number; readonly dataflow: number; readonly target: number },
-    batch: Batch,
-    columns: readonly Int32Array[],
-    rows: Int32Array,
-    count: number,
-    dictionary: Dictionary,
-    inside: FrameTimes | null,
-  ): Frame {
-    this.positions.clear()
-    const strings: string[] = []
-    const packed = columns.map((column, c) => {
-      const width = this.widths[c]
-      const out = new Int32Array(width * count)
-      for (let i = 0; i < count; i++) for (let w = 0; w < width; w++) out[i * width + w] = column[rows[i] * width + w]
-      if (this.interned[c]) for (let i = 0; i < count; i++) out[i] = this.position(out[i], strings, dictionary)
-      return out
-    })
-    const differences = new Int32Array(count)
-    for (let i = 0; i < count; i++) differences[i] = batch.differences[rows[i]]
-    const times = inside === null ? null : packTimes(batch, rows, count, inside)
-    return {
-      kind: 'frame',
-      ...header,
-      rows: count,
-      columns: packed,
-      differences,
-      time: inside === null ? batch.time : -1,
-      times: times?.coordinates ?? null,
-      timeOf: times?.timeOf ?? null,
-      strings,
-    }
-  }
-
-  private position(id: number, strings: string[], dictionary: Dictionary): number {
-    if (id === 0) return 0
-    let position = this.positions.get(id)
-    if (position === undefined) {
-      strings.push(dictionary.get(id))
-      position = strings.length
-      this.positions.set(id, position)
-    }
-    return position
-  }
+/** How many rows of these widths fit into a frame, with half of it for their strings if they have any. */
+export function frameRows(widths: readonly number[], hasStrings: boolean): number {
+  let rowBytes = 8
+  for (const width of widths) rowBytes += 4 * width
+  const bytes = MAXIMUM_WIRE_BYTES - OVERHEAD_BYTES - widths.length
+  return Math.max(1, Math.min(FRAME_ROWS, Math.floor((hasStrings ? bytes / 2 : bytes) / rowBytes)))
 }
 
-function packTimes(
-  batch: Batch,
-  rows: Int32Array,
-  count: number,
-  { table, depth }: FrameTimes,
-): { coordinates: Float64Array; timeOf: Int32Array } {
+/** The most bytes of strings that a frame takes, as `stringBytes` counts them. */
+export const FRAME_STRING_BYTES = (MAXIMUM_WIRE_BYTES - OVERHEAD_BYTES) / 2
+
+/** What a string takes at most. */
+export function stringBytes(s: string): number {
+  return 2 * s.length + 10
+}
+
+/** Replaces the time ids of a batch by positions, and returns the coordinates of the times at those positions. */
+export function packTimes(batch: Batch, { table, depth }: FrameTimes): Float64Array {
   const positions = new Map<number, number>() // not state: one frame's times
-  const timeOf = new Int32Array(count)
   const coordinates: number[] = []
-  for (let i = 0; i < count; i++) {
-    const id = batch.times === null ? batch.time : batch.times[rows[i]]
+  const times = batch.times as Int32Array
+  for (let i = 0; i < batch.n; i++) {
+    const id = times[i]
     let position = positions.get(id)
     if (position === undefined) {
       position = positions.size
@@ -106,45 +79,16 @@ function packTimes(
       coordinates.push(table.outer(id))
       for (let level = 1; level <= depth; level++) coordinates.push(table.coordinate(id, level))
     }
-    timeOf[i] = position
+    times[i] = position
   }
-  return { coordinates: Float64Array.from(coordinates), timeOf }
+  return Float64Array.from(coordinates)
 }
 
-/** Appends the rows of a frame to a batch with room for them. */
-export function decodeFrame(
-  frame: Frame,
-  batch: Batch,
-  widths: readonly number[],
-  interned: readonly boolean[],
-  dictionary: Dictionary,
-  inside: FrameTimes | null,
-): void {
-  const ids = frame.strings.map((s) => dictionary.intern(s))
-  const at = batch.n
-  for (let c = 0; c < widths.length; c++) {
-    const from = frame.columns[c]
-    const to = batch.columns[c]
-    const width = widths[c]
-    if (interned[c]) for (let i = 0; i < frame.rows; i++) to[at + i] = from[i] === 0 ? 0 : ids[from[i] - 1]
-    else for (let i = 0; i < width * frame.rows; i++) to[width * at + i] = from[i]
-  }
-  batch.differences.set(frame.differences, at)
-  if (inside !== null && frame.times !== null && frame.timeOf !== null) {
-    const stride = inside.depth + 1
-    const local = new Int32Array(frame.times.length / stride)
-    for (let t = 0; t < local.length; t++) {
-      const p = t * stride
-      local[t] = inside.table.internDepth(
-        inside.depth,
-        frame.times[p],
-        frame.times[p + 1],
-        frame.times[p + 2] ?? 0,
-        frame.times[p + 3] ?? 0,
-      )
-    }
-    const times = batch.useTimes()
-    for (let i = 0; i < frame.rows; i++) times[at + i] = local[frame.timeOf[i]]
-  }
-  batch.n = at + frame.rows
+/** The ids, in a worker's own table, of the times of a frame. */
+export function internTimes(times: Float64Array, { table, depth }: FrameTimes): Int32Array {
+  const stride = depth + 1
+  const ids = new Int32Array(times.length / stride)
+  for (let t = 0, p = 0; t < ids.length; t++, p += stride)
+    ids[t] = table.internDepth(depth, times[p], times[p + 1], depth > 1 ? times[p + 2] : 0, depth > 2 ? times[p + 3] : 0)
+  return ids
 }

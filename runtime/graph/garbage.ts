@@ -19,8 +19,13 @@ export function isGarbageDue(dictionary: Dictionary, dataflows: readonly Dataflo
   return false
 }
 
-/** Collects, unless rows wait in some queue; the dataflows are all that use the dictionary. Returns whether it did. */
-export function collectGarbage(dictionary: Dictionary, dataflows: readonly Dataflow[]): boolean {
+/** What else refers to strings. */
+export interface DictionaryRoots {
+  markDictionary(dictionary: Dictionary): void
+}
+
+/** Collects, unless rows wait in some queue; the dataflows and roots are all that use the dictionary. Returns whether it did. */
+export function collectGarbage(dictionary: Dictionary, dataflows: readonly Dataflow[], roots: readonly DictionaryRoots[] = []): boolean {
   for (const { operators, isRunning } of dataflows) {
     if (isRunning) return false
     for (const { inputs } of operators) for (const port of inputs) if (port.length > 0) return false
@@ -30,6 +35,7 @@ export function collectGarbage(dictionary: Dictionary, dataflows: readonly Dataf
     for (const table of keyTables) table.sweep(dictionary)
     for (const operator of operators) operator.markDictionary(dictionary)
   }
+  for (const root of roots) root.markDictionary(dictionary)
   dictionary.sweep()
   return true
 }

@@ -6,6 +6,8 @@ export interface ProgressUpdate {
   readonly kind: 'progress'
   readonly generation: number
   readonly dataflow: number
+  /** The sending worker. */
+  readonly from: number
   readonly changes: Float64Array
 }
 

@@ -4,7 +4,9 @@
  */
 
 import { LeaveOperator } from '../../operators/loop-border.ts'
-import { type ExchangeReceiver, ExchangeSender } from '../../runtime/channel/exchange.ts'
+import type { ExchangeReceiver } from '../../runtime/channel/exchange-receiver.ts'
+import { ExchangeSender } from '../../runtime/channel/exchange-sender.ts'
+import type { Batch } from '../../runtime/data/batch.ts'
 import type { Dataflow } from '../../runtime/graph/dataflow.ts'
 import { Operator } from '../../runtime/graph/operator.ts'
 import type { Region } from '../../runtime/graph/region.ts'
@@ -70,12 +72,17 @@ export class FrontierCheck {
             }
         }
       })
-      const arrived = graph.operators.flatMap((operator) => (isReceiver(operator) ? operator.waiting : []))
-      for (const message of [...this.group.underWay(worker), ...arrived]) {
-        if (message.kind !== 'frame' || message.times === null || message.timeOf === null) continue
+      for (const operator of graph.operators) {
+        const region = this.members[worker].get(operator)
+        if (region === undefined) continue
+        const { times } = graph.regions[region]
+        for (const batch of betweenWorkers(operator))
+          for (let j = 0; j < batch.n; j++) least[region] = Math.min(least[region], times.outer(batch.times?.[j] ?? batch.time))
+      }
+      for (const message of this.group.underWay(worker)) {
+        if (message.kind !== 'frame' || message.times === null) continue
         const region = this.members[worker].get(graph.operators[message.target]) as number
-        const stride = message.times.length / (1 + Math.max(...message.timeOf))
-        for (let p = 0; p < message.times.length; p += stride) least[region] = Math.min(least[region], message.times[p])
+        for (let p = 0; p < message.times.length; p += message.depth + 1) least[region] = Math.min(least[region], message.times[p])
       }
     })
     return least
@@ -93,11 +100,15 @@ export class FrontierCheck {
         if (operator instanceof LeaveOperator) return operator.heldTime()
         let least = operator.inputs.length === 0 && !isReceiver(operator) ? operator.frontier : this.kept[worker][id]
         for (const port of operator.inputs) for (let i = 0; i < port.length; i++) least = Math.min(least, port.at(i)?.time ?? NEVER)
-        if (isReceiver(operator)) for (const frame of operator.waiting) least = Math.min(least, frame.time)
+        if (isReceiver(operator)) for (const batch of operator.waiting) least = Math.min(least, batch.time)
         return least
       }),
     )
-    graphs.forEach((_, to) => {
+    graphs.forEach((graph, to) => {
+      for (const operator of graph.operators) {
+        if (!(operator instanceof ExchangeSender) || this.members[to].has(operator)) continue
+        for (const batch of operator.gathered) possible[to][operator.target] = Math.min(possible[to][operator.target], batch.time)
+      }
       for (const message of this.group.underWay(to))
         if (message.kind === 'frame' && message.times === null)
           possible[to][message.target] = Math.min(possible[to][message.target], message.time)
@@ -143,6 +154,12 @@ export class FrontierCheck {
       }
     })
   }
+}
+
+/** Rows that wait to be sent to another worker, or to be taken from what arrived. */
+function betweenWorkers(operator: Schedulable): readonly Batch[] {
+  if (operator instanceof ExchangeSender) return operator.gathered
+  return isReceiver(operator) ? operator.waiting : []
 }
 
 /** Counts what a loop's operators hold, by outer time. */

@@ -3,11 +3,10 @@
 import { forceGeneration } from '../../runtime/data/kernel.ts'
 import { WordTable } from '../../runtime/data/word-table.ts'
 import { SeededRandom } from '../../runtime/env/seeded-random.ts'
-import type { Dataflow } from '../../runtime/graph/dataflow.ts'
-import { collectGarbage } from '../../runtime/graph/garbage.ts'
 import { MemoryBlockStore } from '../../runtime/trace/block-store.ts'
 import { KeyTable } from '../../runtime/trace/key-table.ts'
 import { SimulatedCluster } from '../../worker/simulated-cluster.ts'
+import type { Worker } from '../../worker/worker.ts'
 import { add, type Multiset, plain } from '../oracle/multiset.ts'
 import { FrontierCheck } from './frontier-check.ts'
 import { evaluate, Inputs, inputName, outputName, type Program, programOf } from './program.ts'
@@ -102,7 +101,7 @@ function run(scenario: Scenario): Outcome {
     const frontiers = new FrontierCheck(cluster.group, cluster.graphs)
     let actions = 0
     cluster.group.afterAction = () => {
-      if (scenario.collect) collect(cluster.graphs)
+      if (scenario.collect) collect(cluster.group.workers)
       if (actions++ < CHECKED_ACTIONS || actions % CHECKED_LATER === 0) frontiers.run(false)
     }
     return { cluster, frontiers }
@@ -169,8 +168,8 @@ function run(scenario: Scenario): Outcome {
 }
 
 /** Dictionary and key ids of workers that are at rest. */
-function collect(graphs: readonly Dataflow[]): void {
-  for (const graph of graphs) collectGarbage(graph.dictionary, [graph])
+function collect(workers: readonly Worker[]): void {
+  for (const worker of workers) worker.collectGarbage()
 }
 
 function compare(program: Program, said: readonly Said[], expected: readonly Expected[]): void {

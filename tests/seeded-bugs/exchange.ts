@@ -1,34 +1,42 @@
-/** Mistakes in exchange: routing, frames, and the counts of frames. */
+/** Mistakes in exchange: routing, frames, strings, and the counts of frames. */
 import type { SeededBug } from './runner/seeded-bug.ts'
 
 const programs = { caughtBy: 'tests/harness/programs.test.ts', tests: 'on [235] workers' }
-const receiver = { file: 'runtime/channel/exchange.ts', ...programs }
-const frame = { file: 'runtime/channel/frame.ts', ...programs }
+const receiver = { file: 'runtime/channel/exchange-receiver.ts', ...programs }
+const sender = { file: 'runtime/channel/exchange-sender.ts', ...programs }
+const partition = { file: 'runtime/channel/partition.ts', ...programs }
+const strings = { file: 'runtime/channel/string-channel.ts', caughtBy: 'tests/channel/string-channel.test.ts' }
 
 export const bugs: readonly SeededBug[] = [
   {
     ...receiver,
     title: 'frames ahead of the frontier are passed on',
-    find: '(inside !== null || frames[taken].time <= this.reached)',
+    find: '(inside !== null || batches[taken].time <= reached)',
     replace: 'true',
   },
   {
     ...receiver,
     title: 'frames are passed on in the order of their arrival',
-    find: 'frames.sort((a, b) => a.time - b.time)',
-    replace: 'frames.slice()',
+    find: 'batches.sort((a, b) => a.time - b.time)',
+    replace: 'batches.slice()',
+  },
+  {
+    ...sender,
+    title: 'frames that are sent are not counted',
+    find: 'exchanger.count(target, batch.time, 1)',
+    replace: 'exchanger.count(target, batch.time, 0)',
   },
   {
     ...receiver,
-    title: 'frames that are sent are not counted',
-    find: 'countFrame(exchanger, frame, inside, 1)',
-    replace: 'countFrame(exchanger, frame, inside, 0)',
+    title: 'rows that stay on their worker are not counted while they wait',
+    find: 'if (this.inside === null) this.exchanger.count(this.id, batch.time, 1)',
+    replace: '',
   },
   {
     ...receiver,
     title: 'frames that are taken stay counted',
-    find: 'countFrame(this.exchanger, frame, inside, -1)',
-    replace: 'countFrame(this.exchanger, frame, inside, 0)',
+    find: 'this.exchanger.count(this.id, batch.time, -1)',
+    replace: 'this.exchanger.count(this.id, batch.time, 0)',
   },
   {
     ...receiver,
@@ -36,19 +44,85 @@ export const bugs: readonly SeededBug[] = [
     find: 'private reached = this.frontier',
     replace: 'private reached = 0',
   },
-  { ...frame, title: 'a frame refers to the strings of the one before', find: 'this.positions.clear()', replace: '' },
   {
-    ...frame,
-    title: 'null text arrives as a text',
-    find: 'from[i] === 0 ? 0 : ids[from[i] - 1]',
-    replace: 'from[i] === 0 ? (ids[0] ?? 0) : ids[from[i] - 1]',
+    ...sender,
+    title: 'rows of a later time join an open frame',
+    find: 'if (out !== null && !inside && out.time !== batch.time) {',
+    replace: 'if (out !== null && !inside && out.time > batch.time) {',
+    caughtBy: 'tests/channel/exchange.test.ts',
   },
-  { ...frame, title: 'every row arrives once', find: 'differences[i] = batch.differences[rows[i]]', replace: 'differences[i] = 1' },
   {
-    ...frame,
+    file: 'worker/worker-dataflow.ts',
+    title: 'what was gathered goes after the turn is published',
+    find: `for (let i = 0; i < this.gathering.length; i++) this.gathering[i].flush()
+    this.gathering.length = 0
+    if (!quiet) return false
+    this.publish()`,
+    replace: `if (quiet) this.publish()
+    for (let i = 0; i < this.gathering.length; i++) this.gathering[i].flush()
+    this.gathering.length = 0
+    if (!quiet) return false`,
+    ...programs,
+  },
+  {
+    ...sender,
+    title: 'every row arrives once',
+    find: 'gather(batch.differences, 1, rows, first, fits, out.differences, at)',
+    replace: 'out.differences.fill(1, at, at + fits)',
+  },
+  {
+    ...partition,
     title: 'of wide columns only the first word is sent',
-    find: 'for (let w = 0; w < width; w++) out[i * width + w] =',
-    replace: 'for (let w = 0; w < 1; w++) out[i * width + w] =',
+    find: `    to[p] = from[row]
+    to[p + 1] = from[row + 1]
+  }
+}
+
+function gatherThree`,
+    replace: `    to[p] = from[row]
+    to[p + 1] = 0
+  }
+}
+
+function gatherThree`,
+  },
+  {
+    ...strings,
+    title: 'the sender does not notice that its ids stand for other strings',
+    find: 'this.once && this.epoch !== this.dictionary.sweeps',
+    replace: 'this.once && this.epoch < 0',
+  },
+  {
+    ...strings,
+    title: 'the receiver keeps its table although the epoch is another',
+    find: 'this.pages = pages = []',
+    replace: 'this.pages = pages',
+  },
+  {
+    ...strings,
+    title: 'strings that frames may still refer to are not kept',
+    find: 'for (let i = 0; i < page.length; i++) dictionary.mark(page[i])',
+    replace: '{}',
+  },
+  {
+    ...strings,
+    title: 'strings that did not fit count as told',
+    find: 'this.forget(before, before)',
+    replace: 'this.ids.length = this.strings.length = before',
+  },
+  {
+    ...strings,
+    title: 'null text arrives as a text',
+    find: 'if (id === 0) continue\n        const page',
+    replace: 'const page',
+  },
+  {
+    ...strings,
+    file: 'worker/worker.ts',
+    title: 'rows that wait on a worker lose their strings',
+    find: "for (const message of this.waiting) if (message.kind === 'frame') markFrame(dictionary, message)",
+    replace: '',
+    caughtBy: 'tests/workers/strings.test.ts',
   },
   {
     ...programs,
@@ -58,5 +132,12 @@ export const bugs: readonly SeededBug[] = [
     replace: 'high',
     caughtBy: 'tests/data/key-encoding.test.ts',
     tests: '.',
+  },
+  {
+    file: 'runtime/data/key-hash.ts',
+    title: 'negative keys are routed otherwise in the short way',
+    find: '^ ((low >> 31) & ONES)',
+    replace: '',
+    caughtBy: 'tests/channel/exchange.test.ts',
   },
 ]

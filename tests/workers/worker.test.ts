@@ -123,7 +123,7 @@ test('messages of an older generation are ignored, those of a newer one break an
 
 test('early messages are bounded', () => {
   const [worker] = pair()
-  const message = { kind: 'progress', generation: 1, dataflow: 9, changes: new Float64Array(0) } as const
+  const message = { kind: 'progress', generation: 1, dataflow: 9, from: 1, changes: new Float64Array(0) } as const
   worker.step(Array.from({ length: 1 << 14 }, () => message))
   expect(() => worker.step([message])).toThrow(/wait for dataflows such as 9/)
 })
