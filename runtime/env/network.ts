@@ -3,6 +3,7 @@
  * a simulation, and under any router that speaks them. A response with a stream as its body is how server-sent events
  * are written: chunks are pulled as fast as the client reads, and the stream is cancelled when the client goes.
  */
+import { bearer } from './address.ts'
 import type { Connection, ConnectOptions, TlsIdentity } from './connection.ts'
 
 export interface Network {
@@ -69,10 +70,10 @@ export function httpUrl(host: string, port: number, secure = false): string {
   return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** The request with `Authorization: Bearer`. */
+/** The request with `Authorization: Bearer`. @throws MillraceError CONFIG */
 export function withToken(request: Request, token: string | undefined): Request {
   if (token === undefined) return request
   const headers = new Headers(request.headers)
-  headers.set('authorization', `Bearer ${token}`)
+  headers.set('authorization', bearer(token))
   return new Request(request, { headers })
 }

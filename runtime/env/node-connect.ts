@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { MillraceError } from '../error.ts'
+import { bearer, connectUrl } from './address.ts'
 import { CONNECT_TIMEOUT_MILLISECONDS, type Connection, type ConnectOptions, MAXIMUM_MESSAGE_BYTES } from './connection.ts'
 import { NodeConnection } from './node-connection.ts'
 import { reachError, secureContextOptions } from './node-tls.ts'
@@ -14,9 +15,10 @@ const REFUSAL_BYTES = 4096
 export function connectOnNode(url: string, options: ConnectOptions = {}): Promise<Connection> {
   const { timeoutMilliseconds = CONNECT_TIMEOUT_MILLISECONDS, maximumMessageBytes = MAXIMUM_MESSAGE_BYTES } = options
   return new Promise((resolve, reject) => {
-    const target = webSocketUrl(url)
+    const target = connectUrl(url)
+    target.protocol = target.protocol === 'http:' ? 'ws:' : 'wss:'
     const webSocket = new WebSocket(target, {
-      headers: authorization(options.token),
+      headers: options.token === undefined ? {} : { authorization: bearer(options.token) },
       ...(options.tls === undefined ? {} : secureContextOptions(options.tls)),
       // The mask protects proxies from bytes that a page's script chose (RFC 6455, section 10.3): not our case, and it costs most of the time.
       generateMask: (mask) => void mask.fill(0),
@@ -52,26 +54,6 @@ export function connectOnNode(url: string, options: ConnectOptions = {}): Promis
       resolve(connection)
     })
   })
-}
-
-function webSocketUrl(url: string): URL {
-  const target = URL.canParse(url) ? new URL(url) : null
-  if (target === null || (target.protocol !== 'http:' && target.protocol !== 'https:'))
-    throw new MillraceError('CONFIG', `'${url}' is not an address to connect to`, 'Write http://host:port or https://host:port.')
-  target.protocol = target.protocol === 'http:' ? 'ws:' : 'wss:'
-  target.hash = ''
-  return target
-}
-
-function authorization(token: string | undefined): Record<string, string> {
-  if (token === undefined) return {}
-  if (!/^[\x21-\x7e]+$/.test(token))
-    throw new MillraceError(
-      'CONFIG',
-      'the token is empty or has characters that cannot be sent',
-      'Use letters, digits and punctuation of ASCII.',
-    )
-  return { authorization: `Bearer ${token}` }
 }
 
 /** The beginning of a response's body. */

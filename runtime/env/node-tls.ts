@@ -24,17 +24,19 @@ export function secureContextOptions(identity: TlsIdentity): SecureContextOption
 }
 
 /** The error for an attempt to reach `url` that failed. */
-export function reachError(url: string, error: Error & { code?: string }): MillraceError {
+export function reachError(url: string, error: Error & { code?: string; reason?: string }): MillraceError {
   const code = error.code ?? ''
+  // OpenSSL's messages name its files and threads; the reason is the readable part.
+  const what = error.reason ?? (error.message === '' ? code : error.message)
   const hint = distrust(code)
-  if (hint !== null) return new MillraceError('REFUSED', `${url} is not trusted: ${error.message}`, hint, { cause: error })
+  if (hint !== null) return new MillraceError('REFUSED', `${url} is not trusted: ${what}`, hint, { cause: error })
   if (/ALERT|SSL\/TLS|UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_REQUIRED/.test(`${code} ${error.message}`.toUpperCase())) {
     const who = 'The other side does not trust our certificate, or wants one: give one from its certificate authority.'
-    return new MillraceError('REFUSED', `${url} refuses our certificate: ${error.message}`, who, { cause: error })
+    return new MillraceError('REFUSED', `${url} refuses our certificate: ${what}`, who, { cause: error })
   }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
-    return new MillraceError('UNREACHABLE', `${url} does not speak TLS: ${error.message}`, 'Is it an http: address?', { cause: error })
-  return new MillraceError('UNREACHABLE', `${url} cannot be reached: ${error.message === '' ? code : error.message}`, undefined, {
+    return new MillraceError('UNREACHABLE', `${url} does not speak TLS: ${what}`, 'Is it an http: address?', { cause: error })
+  return new MillraceError('UNREACHABLE', `${url} cannot be reached: ${what}`, undefined, {
     cause: error,
   })
 }

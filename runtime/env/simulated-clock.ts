@@ -1,90 +1,77 @@
-/** A clock that stands still until it is advanced, and the timers that it runs. */
+/** The clock of a simulated host, and its timers: time passes only as the simulation lets it. */
 import type { Clock, Timer, Timers } from './environment.ts'
+import type { EventOwner, SimulatedEvents } from './simulated-events.ts'
 
-interface Waiting {
-  readonly due: number
-  readonly callback: () => void
+export interface ClockOptions {
+  /** Microseconds by which the wall clock is ahead of the world's. Default 0. */
+  readonly skew?: number
+  /** Parts per million by which the host's quartz is fast, for both clocks and timers. Default 0. */
+  readonly drift?: number
+  /** Where the monotonic clock starts. Default 0. */
+  readonly monotonicStart?: number
 }
 
 export class SimulatedClock implements Clock, Timers {
-  private time: number
+  private readonly events: SimulatedEvents
+  private readonly owner: EventOwner | null
   private readonly started: number
-  /** By due time; of two timers due at one instant the one set first fires first. */
-  private readonly waiting: Waiting[] = []
+  private readonly monotonicStart: number
+  private readonly rate: number
+  private skew: number
 
-  /** `start`: microseconds since 1970. */
-  constructor(start: number) {
-    this.time = start
-    this.started = start
+  /** Starts at the time of `events`; its timers belong to `owner`. */
+  constructor(events: SimulatedEvents, owner: EventOwner | null, options: ClockOptions = {}) {
+    this.events = events
+    this.owner = owner
+    this.started = events.time
+    this.monotonicStart = options.monotonicStart ?? 0
+    this.rate = 1 + (options.drift ?? 0) / 1_000_000
+    this.skew = options.skew ?? 0
   }
 
   now(): number {
-    return this.time
+    return this.started + this.elapsed() + this.skew
   }
 
   monotonic(): number {
-    return this.time - this.started
+    return this.monotonicStart + this.elapsed()
+  }
+
+  /** Sets the wall clock forward by so many microseconds, or back. */
+  jump(microseconds: number): void {
+    this.skew += microseconds
   }
 
   setTimeout(callback: () => void, milliseconds: number): Timer {
-    return this.set(callback, this.time + Math.round(Math.max(0, milliseconds) * 1000))
+    return this.set(callback, this.events.time + this.duration(milliseconds))
   }
 
   setInterval(callback: () => void, milliseconds: number): Timer {
-    const step = Math.round(Math.max(1, milliseconds) * 1000)
+    const step = this.duration(Math.max(1, milliseconds))
     let timer: Timer
     const fire = (due: number): void => {
       timer = this.set(() => {
-        fire(due + step)
+        // After a pause it goes on from now, as the host's intervals do.
+        fire(this.events.time + step)
         callback()
       }, due)
     }
-    fire(this.time + step)
+    fire(this.events.time + step)
     return { clear: () => timer.clear() }
   }
 
-  /** When the next timer is due (microseconds), or null. */
-  nextDue(): number | null {
-    return this.waiting.length === 0 ? null : this.waiting[0].due
+  private elapsed(): number {
+    const elapsed = this.events.time - this.started
+    return this.rate === 1 ? elapsed : Math.floor(elapsed * this.rate)
   }
 
-  /** Fires the next timer if it is due at or before `limit`, with the clock at its instant; whether one fired. */
-  fireNext(limit: number): boolean {
-    const due = this.nextDue()
-    if (due === null || due > limit) return false
-    const next = this.waiting.shift() as Waiting
-    this.time = Math.max(this.time, next.due)
-    next.callback()
-    return true
-  }
-
-  /** Moves on by `microseconds` and fires what falls due on the way, in order. */
-  advance(microseconds: number): void {
-    const limit = this.time + microseconds
-    while (this.fireNext(limit));
-    this.time = limit
-  }
-
-  /** Moves to `time` without firing anything. */
-  moveTo(time: number): void {
-    this.time = Math.max(this.time, time)
+  /** World's microseconds. */
+  private duration(milliseconds: number): number {
+    return Math.round((Math.max(0, milliseconds) * 1000) / this.rate)
   }
 
   private set(callback: () => void, due: number): Timer {
-    const entry: Waiting = { due, callback }
-    let low = 0
-    let high = this.waiting.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.waiting[middle].due <= due) low = middle + 1
-      else high = middle
-    }
-    this.waiting.splice(low, 0, entry)
-    return {
-      clear: () => {
-        const at = this.waiting.indexOf(entry)
-        if (at !== -1) this.waiting.splice(at, 1)
-      },
-    }
+    const event = this.events.at(due, this.owner, callback)
+    return { clear: () => this.events.cancel(event) }
   }
 }

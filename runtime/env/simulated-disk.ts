@@ -14,6 +14,8 @@ export interface DiskFaults {
   capacity?: number
   /** The most turns of the promise queue that an operation takes, by the seed: interleaves what runs at the same time. Default 0. */
   turns?: number
+  /** The most milliseconds that an operation of a simulated host takes, by the seed: so that a crash can come between two. Default 0. */
+  delay?: number
   /** Throws from here make an operation fail. */
   fail?: (operation: string, path: string) => void
 }

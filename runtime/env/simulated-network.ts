@@ -1,104 +1,178 @@
-/** HTTP between the parts of one simulation: messages through pipes that delay by the seed. */
+/** The network as one simulated host has it. */
 import { MillraceError } from '../error.ts'
-import type { Connection } from './connection.ts'
-import type { Timers } from './environment.ts'
-import { MessagePipe } from './message-pipe.ts'
-import { type HttpHandler, type HttpServer, httpUrl, LOOPBACK, type Network, type ServeOptions } from './network.ts'
-import type { SeededRandom } from './seeded-random.ts'
+import { bearer, connectUrl } from './address.ts'
+import { CONNECT_TIMEOUT_MILLISECONDS, type Connection, type ConnectOptions, MAXIMUM_MESSAGE_BYTES } from './connection.ts'
+import {
+  type FetchOptions,
+  type HttpHandler,
+  type HttpServer,
+  httpUrl,
+  LOOPBACK,
+  MAXIMUM_CONNECTIONS,
+  type Network,
+  type ServeOptions,
+  withToken,
+} from './network.ts'
+import { type Refusal, refusalBody, refusalError, refusalOf, tooMany, WRONG_TOKEN } from './refusal.ts'
+import { SimulatedConnection } from './simulated-connection.ts'
+import { answer, exchange } from './simulated-exchange.ts'
+import type { Listening, SimulatedLife } from './simulated-life.ts'
+import type { SimulatedEnd } from './simulated-session.ts'
 
 const FIRST_FREE_PORT = 49152
+const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '::1']
+const WILDCARD_HOSTS = ['0.0.0.0', '::']
 
-interface Listening {
-  readonly options: ServeOptions
-  readonly handler: HttpHandler
-  readonly closed: AbortController
-}
+const NO_CONNECTIONS: Refusal = { status: 404, message: 'no connections are taken here' }
+
+/** What a client says first. */
+type Opening =
+  | { readonly connect: { readonly path: string; readonly authorization: string | null; readonly secure: boolean } }
+  | { readonly request: Request }
+
+type Reply = { readonly refused: Refusal } | { readonly accepted: true }
 
 export class SimulatedNetwork implements Network {
-  /** The longest delay of a message, milliseconds; may be changed at any time. */
-  maximumDelay: number
-  private readonly timers: Timers
-  private readonly random: SeededRandom
-  private readonly listening = new Map<string, Listening>()
+  private readonly life: SimulatedLife
   private nextPort = FIRST_FREE_PORT
 
-  constructor(timers: Timers, random: SeededRandom, maximumDelay: number) {
-    this.timers = timers
-    this.random = random
-    this.maximumDelay = maximumDelay
+  constructor(life: SimulatedLife) {
+    this.life = life
   }
 
   async serve(options: ServeOptions, handler: HttpHandler): Promise<HttpServer> {
+    const { life } = this
     const host = options.host ?? LOOPBACK
     const port = options.port === 0 ? this.nextPort++ : options.port
-    const url = httpUrl(host, port)
-    if (this.listening.has(url)) throw new MillraceError('CONFIG', `cannot listen on ${host}:${port}: the address is in use`)
-    const entry: Listening = { options, handler, closed: new AbortController() }
-    this.listening.set(url, entry)
+    const reach = WILDCARD_HOSTS.includes(host) ? 'any' : LOOPBACK_HOSTS.includes(host) ? 'loopback' : 'name'
+    const cannot = (why: string): MillraceError =>
+      new MillraceError('CONFIG', `cannot listen on ${host}:${port}: ${why}`, 'Choose a free port.')
+    if (reach === 'name' && host !== life.host) throw cannot('the address is not one of this host')
+    if (life.listening.has(port)) throw cannot('the address is in use')
+    const server = new SimulatedServer(life, options, handler)
+    const listening: Listening = { reach, accept: (end) => server.accept(end) }
+    if (life.state !== 'dead') life.listening.set(port, listening)
     return {
       host,
       port,
-      url,
+      url: httpUrl(host, port, options.tls !== undefined),
       close: async () => {
-        this.listening.delete(url)
-        entry.closed.abort(new TypeError('fetch failed: the connection was closed'))
+        if (life.listening.get(port) === listening) life.listening.delete(port)
+        server.close()
       },
     }
   }
 
-  connect(url: string): Promise<Connection> {
-    return Promise.reject(new MillraceError('UNREACHABLE', `cannot connect to ${url}`))
+  connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
+    const { life } = this
+    const { timeoutMilliseconds = CONNECT_TIMEOUT_MILLISECONDS, maximumMessageBytes = MAXIMUM_MESSAGE_BYTES, token } = options
+    return new Promise((resolve, reject) => {
+      const target = connectUrl(url)
+      const authorization = token === undefined ? null : bearer(token)
+      const { events } = life.fabric
+      const end = life.fabric.open(life, target)
+      const timeout = events.at(events.time + timeoutMilliseconds * 1000, life, () => {
+        end.reset()
+        unreachable(`no answer within ${timeoutMilliseconds} ms`)
+      })
+      const unreachable = (why: string): void => {
+        events.cancel(timeout)
+        reject(new MillraceError('UNREACHABLE', `${url} cannot be reached: ${why}`))
+      }
+      end.onLost = unreachable
+      end.onParcel = (content) => {
+        const reply = content as Reply
+        events.cancel(timeout)
+        if ('accepted' in reply) resolve(new SimulatedConnection(target.host, end, maximumMessageBytes))
+        else {
+          end.finish()
+          reject(refusalError(url, reply.refused.status, refusalBody(reply.refused)))
+        }
+      }
+      end.send({
+        connect: { path: `${target.pathname}${target.search}`, authorization, secure: target.protocol === 'https:' },
+      } satisfies Opening)
+    })
   }
 
-  async fetch(request: Request): Promise<Response> {
-    const arrived = await this.across(request)
-    const entry = this.listening.get(new URL(request.url).origin)
-    if (entry === undefined) throw new TypeError(`fetch failed: nothing listens at ${request.url}`)
-    let response: Response
+  async fetch(request: Request, options: FetchOptions = {}): Promise<Response> {
+    const { life } = this
+    const authorized = withToken(request, options.token)
+    return exchange(life.fabric.open(life, new URL(request.url)), authorized)
+  }
+}
+
+class SimulatedServer {
+  private readonly life: SimulatedLife
+  private readonly options: ServeOptions
+  private readonly handler: HttpHandler
+  private readonly authorization: string | null
+  private readonly connections = new Set<SimulatedConnection>()
+  private readonly exchanges = new Set<SimulatedEnd>()
+
+  constructor(life: SimulatedLife, options: ServeOptions, handler: HttpHandler) {
+    this.life = life
+    this.options = options
+    this.handler = handler
+    const token = options.connections?.token ?? null
+    this.authorization = token === null ? null : `Bearer ${token}`
+  }
+
+  accept(end: SimulatedEnd): void {
+    end.onParcel = (content) => {
+      const opening = content as Opening
+      const secure = 'request' in opening ? opening.request.url.startsWith('https:') : opening.connect.secure
+      const isSecure = this.options.tls !== undefined
+      if (secure !== isSecure) end.reset(isSecure ? 'it speaks TLS only' : 'it does not speak TLS')
+      else if ('request' in opening) this.answer(end, opening.request)
+      else this.admit(end, opening.connect.path, opening.connect.authorization)
+    }
+  }
+
+  close(): void {
+    for (const connection of [...this.connections]) connection.close('the server closes')
+    for (const end of [...this.exchanges]) {
+      const { onLost } = end
+      end.reset()
+      onLost('the server closes')
+    }
+  }
+
+  private answer(end: SimulatedEnd, request: Request): void {
+    this.exchanges.add(end)
+    void answer(end, request, this.handler, this.options).finally(() => this.exchanges.delete(end))
+  }
+
+  private admit(end: SimulatedEnd, path: string, authorization: string | null): void {
+    end.cork()
+    const { connections: options } = this.options
+    const refuse = (refused: Refusal): void => {
+      end.uncork({ refused }, true)
+      end.finish()
+    }
+    const refusal = this.refusal(authorization)
+    if (refusal !== null || options === undefined) {
+      refuse(refusal ?? NO_CONNECTIONS)
+      return
+    }
+    const maximumMessageBytes = options.maximumMessageBytes ?? MAXIMUM_MESSAGE_BYTES
+    const connection = new SimulatedConnection(`${end.peerHost}:0`, end, maximumMessageBytes)
     try {
-      response = await entry.handler(arrived)
+      options.accept(connection, path)
     } catch (error) {
-      entry.options.onError?.(error, request)
-      response = new Response('internal error\n', { status: 500 })
+      const refusal = refusalOf(error)
+      if (refusal.status === 500) this.options.onError?.(error, new Request(`http://${this.life.host}${path}`))
+      refuse(refusal)
+      return
     }
-    const ended = AbortSignal.any([entry.closed.signal, request.signal])
-    response = await this.across(response)
-    ended.throwIfAborted()
-    const { status, headers } = response
-    return new Response(response.body === null ? null : this.delayed(response.body, ended), { status, headers })
+    this.connections.add(connection)
+    connection.onOver = () => this.connections.delete(connection)
+    end.uncork({ accepted: true })
   }
 
-  /** A pipe whose messages arrive in order, each after a delay of its own. */
-  pipe<T>(deliver: (message: T) => void): MessagePipe<T> {
-    return new MessagePipe(this.timers, () => this.random.fraction() * this.maximumDelay, deliver)
-  }
-
-  private across<T>(message: T): Promise<T> {
-    return new Promise((resolve) => this.pipe(resolve).send(message))
-  }
-
-  /** The chunks of a body, each a message; one is under way at a time, so a reader that waits holds the writer back. */
-  private delayed(body: ReadableStream<Uint8Array>, ended: AbortSignal): ReadableStream<Uint8Array> {
-    const reader = body.getReader()
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          const end = (): void => {
-            void reader.cancel(ended.reason).catch(() => undefined)
-            controller.error(ended.reason)
-          }
-          if (ended.aborted) end()
-          else ended.addEventListener('abort', end, { once: true })
-        },
-        pull: async (controller) => {
-          const { done, value } = await this.across(await reader.read())
-          if (ended.aborted) return
-          if (done) controller.close()
-          else controller.enqueue(value)
-        },
-        cancel: (reason) => reader.cancel(reason),
-      },
-      { highWaterMark: 0 },
-    )
+  private refusal(authorization: string | null): Refusal | null {
+    const { maximumConnections = MAXIMUM_CONNECTIONS } = this.options.connections ?? {}
+    if (this.authorization !== null && authorization !== this.authorization) return WRONG_TOKEN
+    return this.connections.size < maximumConnections ? null : tooMany(maximumConnections)
   }
 }
