@@ -5,7 +5,7 @@ import type { Job, OutputDefinitions } from '../../operators/job.ts'
 import { SeededRandom } from '../../runtime/env/seeded-random.ts'
 import type { ChangeRun } from '../../runtime/protocol/change-run.ts'
 import { TooLarge } from '../harness/family.ts'
-import { generate } from '../harness/generate.ts'
+import { generate, type Wanted } from '../harness/generate.ts'
 import { evaluate, Inputs, inputName, outputName, type Program, programOf } from '../harness/program.ts'
 import type { ChangeSpec, Scenario } from '../harness/scenario.ts'
 import { rowOf } from '../harness/values.ts'
@@ -64,8 +64,8 @@ function feed(threads: Threads, scenario: Scenario, changes: readonly ChangeSpec
   }
 }
 
-function check(seed: number, workers: number): void {
-  const scenario = generate(seed, { workers })
+function check(seed: number, workers: number, wanted: Wanted = {}): void {
+  const scenario = generate(seed, { ...wanted, workers })
   const program = programOf(scenario)
   const random = new SeededRandom(scenario.seed)
   const below = (bound: number): number => random.below(bound)
@@ -121,7 +121,7 @@ function check(seed: number, workers: number): void {
   const last = expected[expected.length - 1]
   expect(threads.completeAt(FLOW)).toBe(last.time)
   for (const { output, after, known, heard } of readers) {
-    expect(heard.acknowledged).toBe(workers)
+    expect(heard.acknowledged.size).toBe(workers)
     expect(heard.errors).toEqual([])
     for (const right of expected)
       if (right.time >= after)
@@ -170,5 +170,9 @@ function replay(threads: Threads, scenario: Scenario, program: Program, expected
 describe('random programs on thread services', () => {
   test.each([1, 2, 3, 5])('on %i threads', (workers) => {
     for (let seed = 5000 * workers; seed < 5000 * workers + Math.ceil(40 / (workers + 1)); seed++) check(seed, workers)
+  })
+
+  test('with rows that come and go with time', () => {
+    for (let seed = 130; seed < 140; seed++) check(seed, 2, { families: ['valid', 'join', 'filter', 'map'] })
   })
 })

@@ -8,7 +8,7 @@ import type { CountedRow, DataflowInstalled, ReadOutput, ThreadCommand, ThreadEv
 import type { JobLoader, LoadedJob } from '../../worker/job-loader.ts'
 import type { ThreadOutlet } from '../../worker/thread-actor.ts'
 import { ThreadService } from '../../worker/thread-service.ts'
-import { add, type Multiset } from '../oracle/multiset.ts'
+import { add, type Multiset, textOf } from '../oracle/multiset.ts'
 import { testCodec } from './codec.ts'
 
 const MAXIMUM_ACTIONS = 2_000_000
@@ -44,7 +44,14 @@ interface Flow {
 export class Heard {
   readonly changes = new Map<number, CountedRow[]>()
   readonly errors: string[] = []
-  acknowledged = 0
+  /** Threads that have told what was before. */
+  readonly acknowledged = new Set<number>()
+  /** Whether the threads' parts are disjoint and consolidated. */
+  readonly kept: boolean
+
+  constructor(kept: boolean) {
+    this.kept = kept
+  }
 
   /** Of all changes up to a time. */
   upTo(time: number, set: Multiset = new Map()): Multiset {
@@ -148,7 +155,8 @@ export class Threads {
 
   follow(dataflow: number, output: string, after: number): { readonly request: number; readonly heard: Heard } {
     const request = ++this.requests
-    const heard = new Heard()
+    const shape = this.installed.find(({ event }) => event.dataflow === dataflow)?.event.outputs.find(({ name }) => name === output)
+    const heard = new Heard(shape?.kept ?? false)
     this.follows.set(request, heard)
     this.all({ kind: 'follow', request, dataflow, output, after })
     return { request, heard }
@@ -228,7 +236,7 @@ export class Threads {
         this.complete(thread, event.dataflow, event.time)
         break
       case 'rows':
-        this.rows(event.request, event.rows, event.error)
+        this.rows(thread, event.request, event.rows, event.error)
         break
       case 'changes':
         this.changes(thread, event.request, event.time, event.changes)
@@ -248,10 +256,10 @@ export class Threads {
     complete.set(dataflow, time)
   }
 
-  private rows(request: number, rows: readonly CountedRow[], error: { readonly code: string } | null): void {
+  private rows(thread: number, request: number, rows: readonly CountedRow[], error: { readonly code: string } | null): void {
     const heard = this.follows.get(request)
     if (heard !== undefined) {
-      heard.acknowledged++
+      heard.acknowledged.add(thread)
       if (error !== null) heard.errors.push(error.code)
     }
     const answer = this.reads.get(request)
@@ -268,5 +276,10 @@ export class Threads {
     if (told === undefined) heard.changes.set(time, [...changes])
     else told.push(...changes)
     if (changes.length === 0) throw new Error(`thread ${thread} tells no changes at ${time}`)
+    if (heard.acknowledged.has(thread) && time <= Math.max(...this.threads[thread].complete.values(), -1))
+      throw new Error(`thread ${thread} tells changes at ${time}, after it was complete`)
+    const rows = new Set((heard.kept ? heard.changes.get(time) : changes)?.map(({ row }) => textOf(row)))
+    if (rows.size < ((heard.kept ? heard.changes.get(time) : changes)?.length ?? 0)) throw new Error(`changes at ${time} are not consolidated`)
+    if (changes.some(({ diff }) => diff === 0)) throw new Error(`a change at ${time} is none`)
   }
 }
