@@ -18,8 +18,10 @@ import { Operator, type Port } from '../graph/operator.ts'
 import { pickColumns, type Stream } from '../graph/stream.ts'
 import type { ExchangeReceiver } from './exchange-receiver.ts'
 import type { Exchanger } from './exchanger.ts'
-import { type FrameTimes, frameRows, packTimes } from './frame.ts'
+import { type FrameTimes, frameRows, OWN_STRINGS, packTimes } from './frame.ts'
 import { gather, Partition } from './partition.ts'
+
+const NOTHING: readonly never[] = []
 
 export class ExchangeSender extends Operator {
   private readonly port: Port
@@ -145,7 +147,7 @@ export class ExchangeSender extends Operator {
     const batch = this.open[worker] as Batch
     this.open[worker] = null
     if (worker === this.exchanger.worker) (this.receiver as ExchangeReceiver).keep(batch)
-    else if (this.interned.length === 0) this.sendRows(worker, batch, -1, [], [])
+    else if (this.interned.length === 0) this.sendRows(worker, batch, OWN_STRINGS, NOTHING, NOTHING)
     else this.sendWithStrings(worker, batch)
   }
 

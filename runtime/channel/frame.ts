@@ -15,6 +15,9 @@ const OVERHEAD_BYTES = 4 << 10
 /** Rows a frame: what stays in the cache between the loops that pack it, and what a receiver takes at once. */
 const FRAME_ROWS = 1 << 13
 
+/** The epoch of frames that bring all their strings with them. */
+export const OWN_STRINGS = -1
+
 export interface Frame {
   readonly kind: 'frame'
   readonly generation: number

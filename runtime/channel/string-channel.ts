@@ -12,10 +12,7 @@
 import type { Batch } from '../data/batch.ts'
 import type { Dictionary } from '../data/dictionary.ts'
 import { MillraceError } from '../error.ts'
-import { FRAME_STRING_BYTES, type Frame, stringBytes } from './frame.ts'
-
-/** Frames that bring all their strings with them have this epoch. */
-export const OWN_STRINGS = -1
+import { FRAME_STRING_BYTES, type Frame, OWN_STRINGS, stringBytes } from './frame.ts'
 
 /** A table is made of pages, so that one large id does not need a large table. */
 const PAGE_BITS = 12
