@@ -31,6 +31,10 @@ export class RingOutbox {
     return this.bytes
   }
 
+  get isWaiting(): boolean {
+    return this.waiting.length > 0
+  }
+
   /** Copies the message before it returns. The reader sees it after `flush` at the latest. */
   send(tag: number, message: Uint8Array): void {
     const { writer } = this
