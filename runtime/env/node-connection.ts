@@ -8,6 +8,8 @@ import { KeptMessages } from './kept-messages.ts'
 const CORKED_BYTES = 256 << 10
 /** Between packets that ask whether the other end's host is there. */
 const KEEP_ALIVE_MILLISECONDS = 30_000
+/** How long an end that broke the protocol has to say goodbye. */
+const VIOLATION_MILLISECONDS = 500
 /** RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the code. */
 const REASON_BYTES = 123
 
@@ -32,6 +34,7 @@ export class NodeConnection implements Connection {
   /** Why this end ended it, null while it has not. */
   private ended: string | null = null
   private terminated = false
+  private violation = false
 
   constructor(remote: string, maximumMessageBytes: number) {
     this.remote = remote
@@ -139,12 +142,15 @@ export class NodeConnection implements Connection {
     if (this.ended !== null) webSocket.close(NORMAL, shortened(this.ended))
   }
 
-  /** The other end does what it must not; the WebSocket says goodbye in the background. */
+  /** The other end does what it must not: it is told, but not waited for. */
   private violated(reason: string, code?: number): void {
+    if (this.violation) return
+    this.violation = true
     this.ended ??= reason
     this.inbound.close(this.ended)
     this.inbound.discard()
     if (code !== undefined) this.webSocket?.close(code)
+    setTimeout(() => this.webSocket?.terminate(), VIOLATION_MILLISECONDS).unref()
   }
 
   private readonly uncork = (): void => {

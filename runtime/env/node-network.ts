@@ -18,8 +18,9 @@ import {
 import { connectOnNode } from './node-connect.ts'
 import { fetchWithIdentity } from './node-fetch.ts'
 import { PendingSockets } from './node-pending-sockets.ts'
-import { secureContextOptions } from './node-tls.ts'
+import { isTrusted, secureContextOptions } from './node-tls.ts'
 import { NodeUpgrade } from './node-upgrade.ts'
+import { type Refusal, refusalBody, WRONG_CERTIFICATE } from './refusal.ts'
 
 /** Sockets at one time that have not sent the headers of a first request. */
 export const MAXIMUM_PENDING_SOCKETS = 256
@@ -47,9 +48,10 @@ export class NodeNetwork implements Network {
     server.on('connection', (socket) => pending.add(socket))
     server.on('request', (incoming, outgoing) => {
       pending.settle(incoming.socket)
-      void answer(incoming, outgoing, handler, options)
+      if (!isTrusted(incoming.socket, options.tls)) refuse(outgoing, WRONG_CERTIFICATE)
+      else void answer(incoming, outgoing, handler, options)
     })
-    const upgrade = options.connections === undefined ? null : new NodeUpgrade(options.connections, tell(options))
+    const upgrade = options.connections === undefined ? null : new NodeUpgrade(options.connections, options.tls, tell(options))
     if (upgrade !== null)
       server.on('upgrade', (incoming, socket, head) => {
         pending.settle(incoming.socket)
@@ -89,7 +91,8 @@ function newServer(tls: TlsIdentity | undefined): Server {
     ...secureContextOptions(tls),
     handshakeTimeout: HEADERS_TIMEOUT_MILLISECONDS,
     requestCert: tls.ca !== undefined,
-    rejectUnauthorized: tls.ca !== undefined,
+    // Checked with each request instead: so whoever shows a wrong one is told what is wrong.
+    rejectUnauthorized: false,
   })
 }
 
@@ -103,6 +106,11 @@ function listen(server: Server, host: string, port: number): Promise<void> {
       resolve()
     })
   })
+}
+
+function refuse(outgoing: ServerResponse, refusal: Refusal): void {
+  const body = refusalBody(refusal)
+  outgoing.writeHead(refusal.status, { 'content-type': 'application/json', connection: 'close' }).end(body)
 }
 
 function tell(options: ServeOptions): (error: unknown, incoming: IncomingMessage) => void {

@@ -1,5 +1,7 @@
 /** TLS on Node: identities as its options, and its errors for people. */
-import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import { X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { createSecureContext, type SecureContextOptions, TLSSocket } from 'node:tls'
 import { MillraceError } from '../error.ts'
 import type { TlsIdentity } from './connection.ts'
 
@@ -15,12 +17,19 @@ export function secureContextOptions(identity: TlsIdentity): SecureContextOption
     ...(key === undefined ? {} : { key }),
   }
   try {
+    // An authority that is none would be passed over in silence.
+    if (ca !== undefined) new X509Certificate(ca)
     createSecureContext(options)
   } catch (error) {
     const hint = 'Give the contents of PEM files, and the key of this very certificate.'
     throw new MillraceError('CONFIG', `the TLS identity cannot be used: ${(error as Error).message}`, hint, { cause: error })
   }
   return options
+}
+
+/** Whether whoever is at the other end of a server's socket showed the certificate that was asked for, if one was. */
+export function isTrusted(socket: Socket, identity: TlsIdentity | undefined): boolean {
+  return identity?.ca === undefined || (socket instanceof TLSSocket && socket.authorized)
 }
 
 /** The error for an attempt to reach `url` that failed. */
@@ -30,10 +39,6 @@ export function reachError(url: string, error: Error & { code?: string; reason?:
   const what = error.reason ?? (error.message === '' ? code : error.message)
   const hint = distrust(code)
   if (hint !== null) return new MillraceError('REFUSED', `${url} is not trusted: ${what}`, hint, { cause: error })
-  if (/ALERT|SSL\/TLS|UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_REQUIRED/.test(`${code} ${error.message}`.toUpperCase())) {
-    const who = 'The other side does not trust our certificate, or wants one: give one from its certificate authority.'
-    return new MillraceError('REFUSED', `${url} refuses our certificate: ${what}`, who, { cause: error })
-  }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
     return new MillraceError('UNREACHABLE', `${url} does not speak TLS: ${what}`, 'Is it an http: address?', { cause: error })
   return new MillraceError('UNREACHABLE', `${url} cannot be reached: ${what}`, undefined, {

@@ -3,16 +3,18 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocketServer } from 'ws'
-import { MAXIMUM_MESSAGE_BYTES } from './connection.ts'
+import { MAXIMUM_MESSAGE_BYTES, type TlsIdentity } from './connection.ts'
 import { type ConnectionOptions, MAXIMUM_CONNECTIONS } from './network.ts'
 import { NodeConnection } from './node-connection.ts'
-import { FOREIGN_PAGE, type Refusal, refusalBody, refusalOf, tooMany, WRONG_TOKEN } from './refusal.ts'
+import { isTrusted } from './node-tls.ts'
+import { FOREIGN_PAGE, type Refusal, refusalBody, refusalOf, tooMany, WRONG_CERTIFICATE, WRONG_TOKEN } from './refusal.ts'
 
 /** How long open connections have for what was sent when the server closes. */
 const FAREWELL_MILLISECONDS = 1000
 
 export class NodeUpgrade {
   private readonly options: ConnectionOptions
+  private readonly tls: TlsIdentity | undefined
   private readonly maximumMessageBytes: number
   private readonly onError: (error: unknown, incoming: IncomingMessage) => void
   private readonly server: WebSocketServer
@@ -21,8 +23,9 @@ export class NodeUpgrade {
   private readonly accepted = new WeakMap<IncomingMessage, NodeConnection>()
 
   /** `onError` receives what `accept` throws if it is not for whoever connects. */
-  constructor(options: ConnectionOptions, onError: (error: unknown, incoming: IncomingMessage) => void) {
+  constructor(options: ConnectionOptions, tls: TlsIdentity | undefined, onError: (error: unknown, incoming: IncomingMessage) => void) {
     this.options = options
+    this.tls = tls
     this.maximumMessageBytes = options.maximumMessageBytes ?? MAXIMUM_MESSAGE_BYTES
     this.onError = onError
     this.tokenHash = options.token === null ? null : sha256(`Bearer ${options.token}`)
@@ -67,6 +70,7 @@ export class NodeUpgrade {
   /** Null if a client may come in: its connection then waits for the socket. */
   private admit(incoming: IncomingMessage): Refusal | null {
     const { maximumConnections = MAXIMUM_CONNECTIONS } = this.options
+    if (!isTrusted(incoming.socket, this.tls)) return WRONG_CERTIFICATE
     // A page in a browser on this host can reach what listens on loopback, and has no token to show if none is asked for.
     if (isForeign(incoming)) return FOREIGN_PAGE
     if (this.tokenHash !== null && !timingSafeEqual(this.tokenHash, sha256(incoming.headers.authorization ?? ''))) return WRONG_TOKEN

@@ -14,6 +14,12 @@ export const WRONG_TOKEN: Refusal = {
   hint: 'Give every process the token that the coordinator was started with.',
 }
 
+export const WRONG_CERTIFICATE: Refusal = {
+  status: 403,
+  message: 'it wants a certificate of its own authority from us',
+  hint: 'Give a certificate and its key that were issued by the authority which the other side trusts.',
+}
+
 export const FOREIGN_PAGE: Refusal = { status: 403, message: 'a web page of another site may not connect here' }
 
 export function tooMany(maximum: number): Refusal {
