@@ -11,7 +11,7 @@ import { isGarbageDue } from '../runtime/graph/garbage.ts'
 import type { PeerMessage } from '../runtime/protocol/message.ts'
 import type { Configure, FollowOutput, InstallDataflow, ReadOutput, ThreadCommand } from '../runtime/protocol/thread.ts'
 import type { JobLoader } from './job-loader.ts'
-import type { PeerCodec } from './thread/peer-codec.ts'
+import { PeerCodec } from './thread/peer-codec.ts'
 import { ThreadDataflow } from './thread/thread-dataflow.ts'
 import { ThreadGraph } from './thread/thread-graph.ts'
 import { StatsCounter } from './thread/thread-stats.ts'
@@ -24,8 +24,6 @@ const GARBAGE_PATIENCE_STEPS = 256
 export interface ThreadServiceOptions {
   readonly outlet: ThreadOutlet
   readonly loader: JobLoader
-  /** How a worker of this generation talks to the others. */
-  readonly codec: (configuration: Configure) => PeerCodec
   /** Microseconds; never goes back. */
   readonly monotonic: () => number
 }
@@ -120,9 +118,8 @@ export class ThreadService implements ThreadActor {
   /** Dead keys and texts, when tables have doubled; only while no operator is in the middle of something. */
   private collect({ worker, dataflows }: Seat): void {
     const graphs = [...dataflows.values()].map(({ graph }) => graph)
-    if (!isGarbageDue(worker.dictionary, graphs)) return
-    const done = graphs.every((graph) => graph.isAtRest) && worker.collectGarbage()
-    this.postponed = done ? 0 : this.postponed + 1
+    const isDone = !isGarbageDue(worker.dictionary, graphs) || worker.collectGarbage()
+    this.postponed = isDone ? 0 : this.postponed + 1
   }
 
   private obey(command: ThreadCommand): void {
@@ -176,11 +173,11 @@ export class ThreadService implements ThreadActor {
   }
 
   private configure(command: Configure): void {
-    const { generation, index, workers, owners } = command
+    const { generation, index, workers, owners, protocol } = command
     const shards = new ShardTable(generation, workers, Int32Array.from(owners))
-    const worker = new Worker(index, shards)
+    const worker = new Worker(index, shards, () => protocol)
     worker.onFailure = (dataflow, error) => this.fail(dataflow, error)
-    this.seat = { worker, codec: this.options.codec(command), dataflows: new Map(), follows: new Map() }
+    this.seat = { worker, codec: new PeerCodec(command), dataflows: new Map(), follows: new Map() }
     this.inbox = []
     this.postponed = 0
     this.outlet.event({ kind: 'configured', generation })

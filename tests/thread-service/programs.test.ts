@@ -46,7 +46,13 @@ function summed(rows: readonly { readonly row: object; readonly diff: number }[]
 }
 
 /** The changes of one time to threads: all commands for a key to one of them, in their order. */
-function feed(threads: Threads, scenario: Scenario, changes: readonly ChangeSpec[], below: (bound: number) => number, workers: number): void {
+function feed(
+  threads: Threads,
+  scenario: Scenario,
+  changes: readonly ChangeSpec[],
+  below: (bound: number) => number,
+  workers: number,
+): void {
   const route = new Map<string, number>()
   for (const { input, values, diff } of changes) {
     const { kind, types } = scenario.inputs[input]
@@ -125,9 +131,10 @@ function check(seed: number, workers: number, wanted: Wanted = {}): void {
     expect(heard.errors).toEqual([])
     for (const right of expected)
       if (right.time >= after)
-        expect(plain(heard.upTo(right.time, new Map(known))), `output ${output} followed after ${after}, as of ${right.time}, seed ${seed}`).toEqual(
-          plain(right.outputs[output]),
-        )
+        expect(
+          plain(heard.upTo(right.time, new Map(known))),
+          `output ${output} followed after ${after}, as of ${right.time}, seed ${seed}`,
+        ).toEqual(plain(right.outputs[output]))
     for (const time of heard.changes.keys()) expect(time).toBeGreaterThan(after)
   }
   expect(threads.askStats().reduce((sum, { dataflows }) => sum + dataflows[0].errors, 0)).toBe(last.errors)
@@ -135,7 +142,13 @@ function check(seed: number, workers: number, wanted: Wanted = {}): void {
 }
 
 /** A new generation on other threads: all up to some time under that time, the rest as it was. */
-function replay(threads: Threads, scenario: Scenario, program: Program, expected: readonly Expected[], below: (bound: number) => number): void {
+function replay(
+  threads: Threads,
+  scenario: Scenario,
+  program: Program,
+  expected: readonly Expected[],
+  below: (bound: number) => number,
+): void {
   const first = below(expected.length)
   const workers = [1, 2, 3][below(3)]
   const since = expected[first].time - 1
@@ -163,7 +176,9 @@ function replay(threads: Threads, scenario: Scenario, program: Program, expected
   for (const { output, at, heard } of readers) {
     expect(heard.errors).toEqual([])
     for (const { time, outputs } of expected.slice(at))
-      expect(plain(heard.upTo(time, new Map(expected[at].outputs[output]))), `output ${output} replayed, as of ${time}`).toEqual(plain(outputs[output]))
+      expect(plain(heard.upTo(time, new Map(expected[at].outputs[output]))), `output ${output} replayed, as of ${time}`).toEqual(
+        plain(outputs[output]),
+      )
   }
 }
 

@@ -1,7 +1,8 @@
 /** Thread services of one generation in one process under a seeded scheduler, and a main thread that keeps to the protocol. */
-import { ShardTable } from '../../runtime/channel/shard-table.ts'
+
 import type { InputDefinitions } from '../../operators/input-definition.ts'
 import type { Job, OutputDefinitions } from '../../operators/job.ts'
+import { ShardTable } from '../../runtime/channel/shard-table.ts'
 import type { ChangeRun } from '../../runtime/protocol/change-run.ts'
 import type { ThreadStats } from '../../runtime/protocol/control.ts'
 import type { CountedRow, DataflowInstalled, ReadOutput, ThreadCommand, ThreadEvent } from '../../runtime/protocol/thread.ts'
@@ -9,7 +10,6 @@ import type { JobLoader, LoadedJob } from '../../worker/job-loader.ts'
 import type { ThreadOutlet } from '../../worker/thread-actor.ts'
 import { ThreadService } from '../../worker/thread-service.ts'
 import { add, type Multiset, textOf } from '../oracle/multiset.ts'
-import { testCodec } from './codec.ts'
 
 const MAXIMUM_ACTIONS = 2_000_000
 
@@ -48,6 +48,8 @@ export class Heard {
   readonly acknowledged = new Set<number>()
   /** Whether the threads' parts are disjoint and consolidated. */
   readonly kept: boolean
+  /** Changes in one message at most. */
+  longest = 0
 
   constructor(kept: boolean) {
     this.kept = kept
@@ -95,7 +97,7 @@ export class Threads {
         outboundBytes: 0,
         load: () => ({ busy: 0.5, inboundMessages: 0, heapBytes: 1 }),
       }
-      const service = new ThreadService({ outlet, loader, codec: testCodec, monotonic: () => 0 })
+      const service = new ThreadService({ outlet, loader, monotonic: () => 0 })
       return { service, commands: [], complete: new Map(), stirred: false }
     })
   }
@@ -272,6 +274,7 @@ export class Threads {
   private changes(thread: number, request: number, time: number, changes: readonly CountedRow[]): void {
     const heard = this.follows.get(request)
     if (heard === undefined) return
+    heard.longest = Math.max(heard.longest, changes.length)
     const told = heard.changes.get(time)
     if (told === undefined) heard.changes.set(time, [...changes])
     else told.push(...changes)
@@ -279,7 +282,8 @@ export class Threads {
     if (heard.acknowledged.has(thread) && time <= Math.max(...this.threads[thread].complete.values(), -1))
       throw new Error(`thread ${thread} tells changes at ${time}, after it was complete`)
     const rows = new Set((heard.kept ? heard.changes.get(time) : changes)?.map(({ row }) => textOf(row)))
-    if (rows.size < ((heard.kept ? heard.changes.get(time) : changes)?.length ?? 0)) throw new Error(`changes at ${time} are not consolidated`)
+    if (rows.size < ((heard.kept ? heard.changes.get(time) : changes)?.length ?? 0))
+      throw new Error(`changes at ${time} are not consolidated`)
     if (changes.some(({ diff }) => diff === 0)) throw new Error(`a change at ${time} is none`)
   }
 }

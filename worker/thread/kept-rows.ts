@@ -28,7 +28,7 @@ export class KeptRows implements FollowedRows {
   private readonly pool = new BatchPool([1, 1])
 
   /**
-   * @param since nothing can be read as of this time or an earlier one
+   * @param since what was before is not known; as of `since` itself there is nothing
    * @param key positions of the key's columns; null for rows that are kept by all columns, which then give the order, too
    */
   constructor(name: string, since: number, reader: ArrangementReader, key: readonly number[] | null) {
@@ -55,7 +55,7 @@ export class KeptRows implements FollowedRows {
    */
   read({ asOf, key, from, limit }: RowQuery): CountedRow[] {
     if (!Number.isSafeInteger(asOf)) throw new MillraceError('BAD_TIME', `${asOf} is no time`, 'Times are whole microseconds since 1970.')
-    if (asOf <= this.since)
+    if (asOf < this.since)
       throw new MillraceError('BAD_TIME', `time ${asOf} can no longer be read: what is known begins after ${this.since}`)
     if (key !== null && !this.hasKey)
       throw new MillraceError('NOT_KEYED', `${this.name} has no key`, 'Read it in order, or key it: keyBy().')

@@ -1,12 +1,37 @@
-/** Messages between workers as bytes. One codec lives for one generation of one worker; it may remember what each other worker knows. */
+/** Messages between workers as bytes, for one worker in one generation. Between threads of a process there are no checksums. */
+import { WireDecoder, WireEncoder } from '../../runtime/channel/wire.ts'
+import { MillraceError } from '../../runtime/error.ts'
 import type { PeerMessage } from '../../runtime/protocol/message.ts'
+import type { Configure } from '../../runtime/protocol/thread.ts'
 
-export interface PeerCodec {
-  /** The bytes are read before the next call, and belong to the codec. */
-  encode(to: number, message: PeerMessage): Uint8Array
+export class PeerCodec {
+  private readonly configuration: Configure
+  private readonly plain = new WireEncoder(false)
+  private readonly checked = new WireEncoder(true)
+  private readonly decoder = new WireDecoder()
+
+  constructor(configuration: Configure) {
+    this.configuration = configuration
+  }
+
+  /** The bytes are valid until the next call; the rows of a frame go back to their pool. */
+  encode(to: number, message: PeerMessage): Uint8Array {
+    const { first, threads } = this.configuration
+    const isSibling = to >= first && to < first + threads
+    return (isSibling ? this.plain : this.checked).encode(message)
+  }
+
   /**
-   * The message that the bytes are, which are valid during the call only; null if it is one of another generation.
-   * @throws MillraceError PROTOCOL
+   * Null for a message of another generation.
+   * @throws MillraceError PROTOCOL for what is no message, or not of that worker
    */
-  decode(from: number, bytes: Uint8Array): PeerMessage | null
+  decode(from: number, bytes: Uint8Array): PeerMessage | null {
+    const message = this.decoder.read(bytes)
+    if (message.generation !== this.configuration.generation) {
+      if (message.kind === 'frame') message.batch.release()
+      return null
+    }
+    if (message.from !== from) throw new MillraceError('PROTOCOL', `a message of worker ${message.from} came from worker ${from}`)
+    return message
+  }
 }

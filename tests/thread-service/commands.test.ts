@@ -1,0 +1,424 @@
+/** What threads answer: to wrong rows, to reads and followers, to failures, and to commands of dataflows that are gone. */
+import { expect, test } from 'vitest'
+import {
+  array,
+  bool,
+  bytes,
+  count,
+  decimal,
+  float64,
+  int32,
+  int64,
+  job,
+  json,
+  nullable,
+  stream,
+  table,
+  text,
+  timestamp,
+} from '../../millrace.ts'
+import type { InputDefinitions } from '../../operators/input-definition.ts'
+import type { Job, OutputDefinitions } from '../../operators/job.ts'
+import { SeededRandom } from '../../runtime/env/seeded-random.ts'
+import { decodeMessage, encodeMessage } from '../../runtime/protocol/codec.ts'
+import type { Feed, RowsRead } from '../../runtime/protocol/thread.ts'
+import { add, type Multiset, plain } from '../oracle/multiset.ts'
+import { type Answer, JobTable, Threads } from './threads.ts'
+
+const ALL_COLUMNS = {
+  i: int32,
+  l: int64,
+  f: float64,
+  b: bool,
+  s: text,
+  t: timestamp,
+  d: decimal,
+  y: bytes,
+  j: json(),
+  a: array(nullable(int64)),
+  n: nullable(text),
+}
+
+function started(j: unknown, workers = 2, seed = 1): Threads {
+  const random = new SeededRandom(seed)
+  const threads = new Threads(workers, new JobTable(), (bound) => random.below(bound))
+  threads.configure(1, workers)
+  threads.install(1, j as Job<InputDefinitions, OutputDefinitions>)
+  threads.settle()
+  return threads
+}
+
+/** Mints a time, and shows it. */
+function tick(threads: Threads, time: number, dataflow = 1): void {
+  threads.advance(dataflow, time)
+  threads.settle()
+  expect(threads.show(dataflow)).toBe(time)
+  threads.settle()
+}
+
+function sum({ rows }: Answer): Record<string, number> {
+  const set: Multiset = new Map()
+  for (const { row, diff } of rows) add(set, row, diff)
+  return plain(set)
+}
+
+const cities = job('cities', { people: table({ id: int32, city: text }, { key: 'id' }) }, ({ people }) => ({
+  people,
+  byCity: people.keyBy('city'),
+  counts: people
+    .groupBy('city')
+    .aggregate(() => ({ n: count() }))
+    .keyBy('city'),
+  log: people.changelog(),
+  far: people.probe(),
+}))
+
+test('a wrong row becomes an error, and the others of its run are rows', () => {
+  const j = job(
+    'j',
+    { t: table({ id: int32, city: text }), s: stream({ id: int32 }), k: table({ id: int32, city: text }, { key: 'id' }) },
+    (c) => c,
+  )
+  const threads = started(j)
+  const wrong = [{ id: 1, city: 'Rimini' }, { id: 'two', city: 'b' }, null, 3, { id: 4 }, { id: 5, city: 'Cesena' }] as object[]
+  threads.feed(1, 't', [
+    { op: 'insert', rows: wrong },
+    { op: 'upsert', rows: [{ id: 6, city: 'c' }] },
+  ])
+  threads.feed(1, 's', [
+    { op: 'insert', rows: [{ id: 1 }] },
+    { op: 'remove', rows: [{ id: 1 }] },
+  ])
+  threads.feed(1, 'k', [
+    {
+      op: 'upsert',
+      rows: [
+        { id: 1, city: 'a' },
+        { id: 2n, city: 'b' },
+        { id: 1, city: 'c' },
+      ],
+    },
+    { op: 'delete', rows: [{ id: 7 }, null as unknown as object, { id: 'x' }] },
+    { op: 'insert', rows: [{ id: 8, city: 'd' }] },
+    { op: 'reject', rows: [{ source: 'k.jsonl', position: '17', excerpt: '{"id": \ud800', message: 'no JSON' }] },
+    { op: 'reject', rows: [{ source: 'k.jsonl', position: 18 as unknown as string, excerpt: 'x'.repeat(9000), message: 'long' }] },
+  ])
+  tick(threads, 5)
+  expect(sum(threads.read(1, 't', 5))).toEqual({ '{"id":1,"city":"Rimini"}': 1, '{"id":5,"city":"Cesena"}': 1 })
+  expect(sum(threads.read(1, 's', 5))).toEqual({ '{"id":1}': 1 })
+  expect(sum(threads.read(1, 'k', 5))).toEqual({ '{"id":1,"city":"c"}': 1 })
+  const errors = (output: string): unknown[] =>
+    threads.read(1, output, 5, { errors: true }).rows.map(({ row, diff }) => {
+      expect([row['operator'], row['origin'], diff]).toEqual(['input', output, 1])
+      return [row['row'], row['message'], row['source'], row['position']]
+    })
+  expect(errors('t').sort()).toEqual([
+    ['3', 'expected an object, got 3', null, null],
+    ['null', 'expected an object, got null', null, null],
+    ['{ id: "two", city: "b" }', 'column "id": expected int32, got "two"', null, null],
+    ['{ id: 4 }', 'column "city": expected text, got nothing (undefined)', null, null],
+    ['{ id: 6, city: "c" }', 'upsert is for tables with a key, and t has none', null, null],
+  ])
+  expect(errors('s')).toEqual([['{ id: 1 }', 's is a stream, to which rows are only added', null, null]])
+  const k = errors('k').sort() as string[][]
+  expect(k.filter(([row]) => !row.startsWith('xx'))).toEqual([
+    ['null', 'a key is an object, not null', null, null],
+    ['{ id: "x" }', 'key column "id": expected int32, got "x"', null, null],
+    ['{ id: 2n, city: "b" }', 'column "id": expected int32, got 2n', null, null],
+    ['{ id: 8, city: "d" }', 'insert is for inputs without a key, and k has one: upsert and delete', null, null],
+    ['{"id": \ufffd', 'no JSON', 'k.jsonl', '17'],
+  ])
+  expect(k.filter(([row]) => row.startsWith('xx')).map(([row, ...rest]) => [row.length, ...rest])).toEqual([
+    [2000, 'long', 'k.jsonl', '18'],
+  ])
+  expect(threads.askStats().reduce((n, { dataflows }) => n + dataflows[0].errors, 0)).toBe(12)
+  expect(threads.failed).toEqual([])
+})
+
+test('an error that one thread made and another took back sums up to nothing', () => {
+  const j = job('j', { t: table({ id: int32 }) }, ({ t }) => ({
+    bad: t.map({ id: int32 }, ({ id }) => {
+      if (id > 9) throw new Error('too many')
+      return { id }
+    }),
+  }))
+  const threads = started(j)
+  threads.feed(1, 't', [{ op: 'insert', rows: [{ id: 10 }, { id: 11 }] }], 0)
+  tick(threads, 1)
+  threads.feed(1, 't', [{ op: 'remove', rows: [{ id: 10 }] }], 1)
+  tick(threads, 2)
+  const answer = threads.read(1, 'bad', 2, { errors: true })
+  expect(answer.rows.map(({ diff }) => diff).sort()).toEqual([-1, 1, 1])
+  expect(Object.entries(sum(answer)).map(([row, n]) => [JSON.parse(row).row, n])).toEqual([['{ id: 11 }', 1]])
+  expect(threads.askStats().reduce((n, { dataflows }) => n + dataflows[0].errors, 0)).toBe(1)
+})
+
+test('reads: by key, in order from somewhere on, as of kept times, and why not', () => {
+  const threads = started(cities)
+  const upsert = (id: number, city: string): void => threads.feed(1, 'people', [{ op: 'upsert', rows: [{ id, city }] }], 0)
+  for (let id = 0; id < 10; id++) upsert(id, ['Rimini', 'Cesena', 'Forli'][id % 3])
+  tick(threads, 10)
+  upsert(0, 'Cesena')
+  threads.advance(1, 20)
+  threads.settle()
+  threads.show(1, () => 10)
+  threads.settle()
+  expect(sum(threads.read(1, 'counts', 20, { key: { city: 'Cesena' } }))).toEqual({ '{"city":"Cesena","n":"4n"}': 1 })
+  expect(sum(threads.read(1, 'counts', 10, { key: { city: 'Cesena' } }))).toEqual({ '{"city":"Cesena","n":"3n"}': 1 })
+  expect(threads.read(1, 'counts', 20, { key: { city: 'Ravenna' } }).rows).toEqual([])
+  const page = threads.read(1, 'byCity', 20, { from: { city: 'D' }, limit: 2 }).rows.map(({ row }) => `${row['city']} ${row['id']}`)
+  // Two of each thread, each in order.
+  expect(page.sort().slice(0, 2)).toEqual(['Forli 2', 'Forli 5'])
+  expect(threads.read(1, 'byCity', 20, { limit: 0 }).rows).toEqual([])
+  expect(threads.read(1, 'people', 20, { from: { id: 9 } }).rows.map(({ row }) => row)).toEqual([{ id: 9, city: 'Rimini' }])
+  const errorsOf = (...query: Parameters<Threads['read']>): readonly string[] => [...new Set(threads.read(...query).errors)]
+  expect(errorsOf(1, 'nothing', 20)).toEqual(['UNKNOWN_NAME'])
+  expect(errorsOf(2, 'people', 20)).toEqual(['UNKNOWN_NAME'])
+  expect(errorsOf(1, 'log', 20)).toEqual(['CONFIG'])
+  expect(errorsOf(1, 'far', 20)).toEqual(['CONFIG'])
+  expect(errorsOf(1, 'people', 20, { key: { id: 1, city: 'Rimini' } })).toEqual(['NOT_KEYED'])
+  expect(errorsOf(1, 'counts', 20, { key: { city: 1 } })).toEqual(['BAD_ROW'])
+  expect(errorsOf(1, 'counts', 20, { key: { town: 'Rimini' } })).toEqual(['BAD_ROW'])
+  expect(errorsOf(1, 'counts', 20, { from: { n: 1n } })).toEqual(['NOT_KEYED'])
+  expect(errorsOf(1, 'counts', 21)).toEqual(['BAD_TIME'])
+  expect(errorsOf(1, 'counts', Number.NaN)).toEqual(['BAD_TIME'])
+  expect(errorsOf(1, 'counts', -1)).toEqual(['BAD_TIME'])
+  upsert(0, 'Rimini')
+  tick(threads, 30)
+  upsert(0, 'Forli')
+  tick(threads, 40)
+  expect(errorsOf(1, 'counts', 10)).toContain('BAD_TIME')
+  expect(errorsOf(1, 'counts', 40)).toEqual([])
+  expect(threads.read(1, 'log', 40, { errors: true })).toMatchObject({ rows: [], errors: [] })
+})
+
+test('followers: what is known as of a time, what is not, and no more after the last word', () => {
+  const threads = started(cities)
+  const upsert = (id: number, city: string): void => threads.feed(1, 'people', [{ op: 'upsert', rows: [{ id, city }] }], 0)
+  const early = threads.follow(1, 'log', 0)
+  const far = threads.follow(1, 'far', 0)
+  upsert(1, 'a')
+  tick(threads, 10)
+  tick(threads, 15)
+  const second = threads.follow(1, 'log', 10)
+  const late = threads.follow(1, 'log', 9)
+  const future = threads.follow(1, 'people', 25)
+  const gone = threads.follow(1, 'people', 3)
+  upsert(1, 'b')
+  tick(threads, 20)
+  threads.unfollow(early.request)
+  threads.unfollow(second.request)
+  threads.unfollow(second.request)
+  upsert(1, 'c')
+  tick(threads, 30)
+  const after = threads.follow(1, 'log', 25)
+  const again = threads.follow(1, 'log', 30)
+  upsert(1, 'd')
+  tick(threads, 40)
+  const heard = (one: typeof early): unknown => [[...one.heard.changes.keys()], [...new Set(one.heard.errors)], one.heard.acknowledged.size]
+  expect(heard(early)).toEqual([[10, 20], [], 2])
+  expect(heard(far)).toEqual([[], ['CONFIG'], 2])
+  expect(heard(second)).toEqual([[20], [], 2])
+  // Which thread has told what to whom, the row decides.
+  expect((heard(late) as unknown[])[1]).toEqual(['BAD_TIME'])
+  expect(heard(future)).toEqual([[30, 40], [], 2])
+  expect((heard(gone) as unknown[])[1]).toEqual(['BAD_TIME'])
+  expect((heard(after) as unknown[])[1]).toEqual(['BAD_TIME'])
+  expect(heard(again)).toEqual([[40], [], 2])
+  expect(plain(again.heard.upTo(99))).toEqual({ '{"id":1,"city":"c"}': -1, '{"id":1,"city":"d"}': 1 })
+})
+
+test('dataflows come and go while another runs, and nothing of one that is gone is answered', () => {
+  const threads = started(cities)
+  threads.feed(1, 'people', [{ op: 'upsert', rows: [{ id: 1, city: 'a' }] }])
+  threads.advance(1, 10)
+  threads.act()
+  const other = job('other', { t: table({ a: int32, b: int32 }) }, ({ t }) => ({
+    sums: t
+      .groupBy('a')
+      .aggregate(() => ({ n: count() }))
+      .keyBy('a'),
+  }))
+  threads.install(2, other as never, 100)
+  const followed = threads.follow(2, 'sums', 100)
+  threads.feed(2, 't', [
+    {
+      op: 'insert',
+      rows: [
+        { a: 1, b: 2 },
+        { a: 1, b: 3 },
+      ],
+    },
+  ])
+  threads.advance(2, 105)
+  for (let i = 0; i < 6; i++) threads.act()
+  threads.drop(1)
+  threads.feed(1, 'people', [{ op: 'upsert', rows: [{ id: 1, city: 'a' }] }])
+  threads.all({ kind: 'advance', dataflow: 1, time: 11 })
+  threads.all({ kind: 'visible', dataflow: 1, time: 10, compactTo: 10 })
+  threads.all({ kind: 'drop', dataflow: 99 })
+  tick(threads, 110, 2)
+  threads.install(3, cities as never)
+  tick(threads, 1, 3)
+  expect(threads.broken).toEqual([])
+  expect(plain(followed.heard.upTo(110))).toEqual({ '{"a":1,"n":"2n"}': 1 })
+  expect([...new Set(threads.read(1, 'people', 10).errors)]).toEqual(['UNKNOWN_NAME'])
+  threads.all({ kind: 'read', request: 77, dataflow: 2, output: 'sums', errors: false, asOf: 110, key: null, from: null, limit: 9 })
+  threads.drop(2)
+  threads.settle()
+  expect(threads.askStats().map(({ dataflows }) => dataflows.map(({ dataflow }) => dataflow))).toEqual([[3], [3]])
+  expect(threads.installed.slice(0, 1).map(({ event }) => event.outputs)).toEqual([
+    [
+      { name: 'people', columns: ['id', 'city'], types: ['int32', 'text'], key: null, kept: true, sharded: false },
+      { name: 'byCity', columns: ['id', 'city'], types: ['int32', 'text'], key: ['city'], kept: true, sharded: true },
+      { name: 'counts', columns: ['city', 'n'], types: ['text', 'int64'], key: ['city'], kept: true, sharded: true },
+      { name: 'log', columns: ['id', 'city'], types: ['int32', 'text'], key: null, kept: false, sharded: false },
+      { name: 'far', columns: ['id', 'city'], types: ['int32', 'text'], key: null, kept: false, sharded: false },
+    ],
+  ])
+})
+
+test('a dataflow whose operator throws fails alone; a broken invariant ends the thread', () => {
+  const product = job('product', { a: table({ k: int32 }), b: table({ k: int32 }) }, ({ a, b }) => ({ c: a.join(b, 'k').consolidate() }))
+  const threads = started(product)
+  threads.install(2, cities as never)
+  const many = Array.from({ length: 50_000 }, () => ({ k: 1 }))
+  for (const input of ['a', 'b']) threads.feed(1, input, [{ op: 'insert', rows: many }], 0)
+  threads.advance(1, 1)
+  threads.feed(2, 'people', [{ op: 'upsert', rows: [{ id: 1, city: 'a' }] }])
+  tick(threads, 1, 2)
+  expect(threads.failed.map(({ dataflow, code }) => [dataflow, code])).toEqual([[1, 'OVERFLOW']])
+  expect(threads.broken).toEqual([])
+  expect(sum(threads.read(2, 'people', 1))).toEqual({ '{"id":1,"city":"a"}': 1 })
+  threads.drop(1)
+  tick(threads, 2, 2)
+  // An input that the job does not have is a mistake of whoever feeds; the dataflow cannot be right any more.
+  threads.feed(2, 'nobody', [], 1)
+  threads.settle()
+  expect(threads.failed.slice(1).map(({ thread, dataflow, code }) => [thread, dataflow, code])).toEqual([[1, 2, 'UNKNOWN_NAME']])
+  threads.send(0, { kind: 'advance', dataflow: 2, time: 1 })
+  threads.settle()
+  expect(threads.broken).toHaveLength(1)
+  expect(threads.broken[0]).toContain('invariant broken: time 1 is minted after 2')
+  threads.send(0, { kind: 'ask-stats' })
+  threads.settle()
+  expect(threads.stats).toEqual([])
+})
+
+test('a job that cannot be loaded or built fails, and the next one is installed', () => {
+  const threads = started(cities)
+  threads.all({ kind: 'install', dataflow: 5, name: 'x', since: 0, digest: 'unknown', code: '' })
+  threads.settle()
+  expect(threads.failed.map(({ dataflow, code, message }) => [dataflow, code, message])).toEqual([
+    [5, 'JOB', 'Error: no job unknown'],
+    [5, 'JOB', 'Error: no job unknown'],
+  ])
+  threads.install(6, cities as never)
+  tick(threads, 1, 6)
+})
+
+test('nothing runs before all have installed it', () => {
+  const random = new SeededRandom(3)
+  const loader = new JobTable()
+  loader.jobs.set('cities', cities as never)
+  const threads = new Threads(2, loader, (bound) => random.below(bound))
+  threads.configure(1, 2)
+  threads.flows.set(1, { since: 0, minted: 5, visible: 0 })
+  threads.all({ kind: 'install', dataflow: 1, name: 'cities', since: 0, digest: 'cities', code: '' })
+  threads.all({ kind: 'advance', dataflow: 1, time: 5 })
+  threads.send(0, { kind: 'start', dataflow: 1 })
+  threads.settle()
+  expect(threads.completeAt(1)).toBe(0)
+  threads.send(1, { kind: 'start', dataflow: 1 })
+  threads.settle()
+  expect(threads.completeAt(1)).toBe(5)
+})
+
+test('statistics say who holds a time back', () => {
+  const threads = started(cities)
+  threads.feed(1, 'people', [{ op: 'upsert', rows: [{ id: 1, city: 'a' }] }], 0)
+  tick(threads, 1)
+  expect(threads.askStats().map(({ dataflows: [{ complete, holder }] }) => [complete, holder])).toEqual([
+    [1, null],
+    [1, null],
+  ])
+  // Only one of the threads is told of the time: it waits for what the other one may still send.
+  threads.send(0, { kind: 'advance', dataflow: 1, time: 9 })
+  threads.settle()
+  const [first, second] = [...threads.askStats()].sort((a, b) => a.worker - b.worker)
+  expect([first.dataflows[0].complete, first.dataflows[0].holder]).toEqual([1, expect.stringMatching(/^exchanged#\d+$/)])
+  expect(second.dataflows[0]).toMatchObject({ complete: 1, holder: null })
+  expect(first.dataflows[0].rows + second.dataflows[0].rows).toBeGreaterThan(0)
+  expect(first.dataflows[0].stateBytes).toBeGreaterThan(0)
+  expect([first.busy, first.heapBytes, first.outboundBytes, first.inboundMessages]).toEqual([0.5, 1, 0, 0])
+})
+
+test('a dataflow that is behind takes so many rows and no more, until it has caught up', () => {
+  const threads = started(job('j', { t: table({ id: int32 }) }, ({ t }) => ({ t })) as never)
+  const [first] = threads.threads
+  const rows = Array.from({ length: 70_000 }, (_, id) => ({ id }))
+  const feed: Feed = { kind: 'feed', dataflow: 1, input: 't', runs: [{ op: 'insert', rows }] }
+  // All minted times are complete: rows must be taken, since the time that they wait for is behind them.
+  for (let i = 0; i < 5; i++) first.service.handle(feed)
+  expect(first.service.wantsFeed).toBe(true)
+  threads.send(0, { kind: 'advance', dataflow: 1, time: 1 })
+  threads.settle()
+  for (let i = 0; i < 4; i++) {
+    expect(first.service.wantsFeed).toBe(true)
+    first.service.handle(feed)
+  }
+  expect(first.service.wantsFeed).toBe(false)
+  threads.send(1, { kind: 'advance', dataflow: 1, time: 1 })
+  threads.settle()
+  expect(first.service.wantsFeed).toBe(true)
+})
+
+test.each([1, 40])('texts and keys that nobody has any more are forgotten, with %i activations a step', (activations) => {
+  const threads = started(cities, 1)
+  const [{ service }] = threads.threads
+  const { worker } = (service as unknown as { seat: { worker: { dictionary: { live: number } } } }).seat
+  let most = 0
+  for (let time = 1; time <= 12_000; time++) {
+    service.handle({ kind: 'feed', dataflow: 1, input: 'people', runs: [{ op: 'upsert', rows: [{ id: time & 7, city: `city ${time}` }] }] })
+    service.handle({ kind: 'advance', dataflow: 1, time })
+    ;(threads.flows.get(1) as { minted: number }).minted = time
+    const visible = threads.completeAt(1)
+    service.handle({ kind: 'visible', dataflow: 1, time: visible, compactTo: visible })
+    // With a step this small the dataflow never comes to rest by itself.
+    service.step(activations)
+    most = Math.max(most, worker.dictionary.live)
+  }
+  expect(threads.broken).toEqual([])
+  expect(most).toBeLessThan(6000)
+})
+
+test('rows of all types cross as messages, in and out', () => {
+  const j = job('j', { t: table(ALL_COLUMNS) }, ({ t }) => ({ t: t.keyBy('i') }))
+  const threads = started(j)
+  const rows = [
+    { i: 1, l: 5n, f: 0.5, b: true, s: 'a', t: 7n, d: '1.10', y: Uint8Array.of(0, 255), j: { a: [1, null] }, a: [1n, null], n: null },
+    { i: 2, l: -(2n ** 63n), f: Number.NaN, b: false, s: '', t: 10n ** 15n, d: '-3', y: Uint8Array.of(), j: null, a: [], n: 'x' },
+  ]
+  const fed: Feed = { kind: 'feed', dataflow: 1, input: 't', runs: [{ op: 'insert', rows }] }
+  threads.send(1, decodeMessage<Feed>(encodeMessage(fed)))
+  tick(threads, 1)
+  expect(threads.read(1, 't', 1, { errors: true }).rows).toEqual([])
+  const { rows: read } = threads.read(1, 't', 1)
+  const answer: RowsRead = { kind: 'rows', request: 1, rows: read, error: null }
+  const told = decodeMessage<RowsRead>(encodeMessage(answer)).rows.map(({ row, diff }) => ({
+    row: { ...row, y: [...(row['y'] as Uint8Array)] },
+    diff,
+  }))
+  expect(told.sort((a, b) => Number(a.row['i' as never]) - Number(b.row['i' as never]))).toEqual(
+    rows.map((row) => ({ row: { ...row, y: [...row.y] }, diff: 1 })),
+  )
+})
+
+test('many changes of one time come in several messages', () => {
+  const threads = started(job('j', { t: table({ id: int32 }) }, ({ t }) => ({ t })))
+  const { heard } = threads.follow(1, 't', 0)
+  threads.feed(1, 't', [{ op: 'insert', rows: Array.from({ length: 10_000 }, (_, id) => ({ id })) }])
+  tick(threads, 1)
+  expect(heard.upTo(1).size).toBe(10_000)
+  expect(heard.longest).toBe(1024)
+})
