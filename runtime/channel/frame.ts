@@ -56,7 +56,7 @@ export interface FrameTimes {
 export function frameRows(widths: readonly number[], hasStrings: boolean): number {
   let rowBytes = 8
   for (const width of widths) rowBytes += 4 * width
-  const bytes = MAXIMUM_WIRE_BYTES - OVERHEAD_BYTES - widths.length
+  const bytes = MAXIMUM_WIRE_BYTES - OVERHEAD_BYTES - 9 * widths.length
   return Math.max(1, Math.min(FRAME_ROWS, Math.floor((hasStrings ? bytes / 2 : bytes) / rowBytes)))
 }
 

@@ -50,6 +50,7 @@ export const bugs: readonly SeededBug[] = [
     find: 'if (out !== null && !inside && out.time !== batch.time) {',
     replace: 'if (out !== null && !inside && out.time > batch.time) {',
     caughtBy: 'tests/channel/exchange.test.ts',
+    tests: '.',
   },
   {
     file: 'worker/worker-dataflow.ts',
