@@ -23,7 +23,7 @@ export interface FollowerHost {
    * The rows after `after` as of a time; null: from the first one on.
    * @throws MillraceError BAD_TIME if the time is not kept any more, Unavailable to be asked again
    */
-  readPage(time: number, after: CountedRow | null): Promise<SnapshotPage>
+  readPage(time: number, after: CountedRow | null, signal: AbortSignal): Promise<SnapshotPage>
   /** The time up to which changes were put into the queue; null while that is not known. */
   readonly released: number | null
   /** Resolves after a moment. */
@@ -40,7 +40,7 @@ export interface FollowerWish {
 }
 
 /** How often a snapshot is begun again because its time was forgotten meanwhile, and how often a page is asked for in vain. */
-const SNAPSHOT_ATTEMPTS = 10
+const SNAPSHOT_ATTEMPTS = 20
 const PAGE_ATTEMPTS = 300
 
 interface Snapshot {
@@ -63,7 +63,9 @@ export class Follower {
   private begun = false
   private last: FollowEvent | null = null
   private isOver = false
-  private snapshots = 0
+  private attempts = 0
+  /** Nobody waits for a page any more. */
+  private readonly gone = new AbortController()
   private wake: (() => void) | null = null
 
   constructor(host: FollowerHost, wish: FollowerWish, keepsRows: boolean) {
@@ -159,7 +161,10 @@ export class Follower {
     if (this.isOver) return
     this.isOver = true
     this.last = last
-    if (last === null || (last.kind === 'end' && last.code === 'OVERFLOW')) this.clear()
+    if (last === null || (last.kind === 'end' && last.code === 'OVERFLOW')) {
+      this.clear()
+      this.gone.abort()
+    }
     this.host.onGone(this)
     this.stir()
   }
@@ -186,11 +191,12 @@ export class Follower {
       if (this.snapshot !== snapshot) return null
       const { released } = this.host
       const isForgotten = error instanceof MillraceError && error.code === 'BAD_TIME'
-      if (isForgotten && released !== null && ++this.snapshots < SNAPSHOT_ATTEMPTS) {
-        const hadRows = snapshot.last !== null
+      if (!isForgotten || ++this.attempts > SNAPSHOT_ATTEMPTS) this.failed(error)
+      else if (released === null || released <= snapshot.time) await this.host.pause()
+      else {
         this.startAgain(released)
-        if (hadRows) return { kind: 'reset', reason: 'the snapshot took longer than its time was kept' }
-      } else this.failed(error)
+        if (snapshot.last !== null) return { kind: 'reset', reason: 'the snapshot took longer than its time was kept' }
+      }
       return null
     }
     // A reset, or the end, may have come meanwhile.
@@ -198,7 +204,7 @@ export class Follower {
     snapshot.last = page.rows.at(-1) ?? snapshot.last
     if (page.last) {
       this.snapshot = null
-      this.snapshots = 0
+      this.attempts = 0
     }
     return { kind: 'snapshot', time: snapshot.time, rows: page.rows, last: page.last }
   }
@@ -206,7 +212,7 @@ export class Follower {
   private async patientPage(snapshot: Snapshot): Promise<SnapshotPage> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.host.readPage(snapshot.time, snapshot.last)
+        return await this.host.readPage(snapshot.time, snapshot.last, this.gone.signal)
       } catch (error) {
         if (!(error instanceof Unavailable) || attempt >= PAGE_ATTEMPTS || this.isOver || this.snapshot !== snapshot) throw error
         await this.host.pause()

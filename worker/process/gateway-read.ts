@@ -112,12 +112,13 @@ export class GatewayReader {
         if (!this.view.isLeased()) throw fenced(this.view.name)
         return result
       } catch (error) {
-        if (!this.isPassing(error, request) || attempt >= READ_ATTEMPTS || generation === null) throw error
+        if (!this.isPassing(error, request)) throw error
+        if (attempt >= READ_ATTEMPTS || generation === null) throw unavailable(error)
         // What broke is a connection, a generation, or a time that was forgotten meanwhile: things are different when the next message comes.
         await this.waiters.until(
           this.changedSince(generation),
           (deadline - clock.monotonic()) / 1000,
-          () => error as MillraceError,
+          () => unavailable(error),
           request.signal,
         )
       }
@@ -232,7 +233,9 @@ export class GatewayReader {
     const { shape, time, dataflow, generation } = found
     if (!shape.kept)
       throw new MillraceError('NOT_KEYED', `${request.output} keeps no rows: it can only be followed`, `GET .../${request.output}/changes`)
-    if (time < dataflow.compactTo || time <= dataflow.since)
+    // As of `since` there is nothing, which is right as long as nothing else was ever visible.
+    const isKept = time > dataflow.since || (time === dataflow.since && dataflow.visible === time)
+    if (time < dataflow.compactTo || !isKept)
       throw new MillraceError('BAD_TIME', `time ${time} of ${request.job} is not kept any more; the first that is: ${firstKept(dataflow)}`)
     const key = request.key ?? null
     const from = request.from ?? null
@@ -295,10 +298,11 @@ export class GatewayReader {
     })
   }
 
-  private isPassing(error: unknown, { asOf }: ReadRequest): boolean {
+  private isPassing(error: unknown, { asOf }: ReadRequest): error is MillraceError {
     if (!(error instanceof MillraceError)) return false
     if (error.code === 'BAD_TIME') return asOf === undefined || asOf === null
-    return error.code === 'UNREACHABLE'
+    // FENCED: another process has lost its lease; if it is this one, the next attempt says so.
+    return error.code === 'UNREACHABLE' || (error.code === 'FENCED' && this.view.isLeased())
   }
 
   /** Whether a later generation or a later time is there, or the one that was had a connection mended. */
@@ -312,6 +316,12 @@ export class GatewayReader {
       return undefined
     }
   }
+}
+
+/** What broke on the way may be whole in a moment. */
+function unavailable(error: MillraceError): Unavailable {
+  if (error instanceof Unavailable) return error
+  return new Unavailable(error.code, error.message, 'Try again in a second.')
 }
 
 interface Readable {

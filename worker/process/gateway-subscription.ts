@@ -61,6 +61,7 @@ export class GatewaySubscription implements FollowerHost {
   private lostAt = NEVER
   private streams: Stream[] = []
   private attached: GenerationView['generation'] | null = null
+  private startedIn = -1
   private pending = new Map<number, CountedRow[][]>()
   private pendingBytes = 0
   private history: ChangesEvent[] = []
@@ -130,13 +131,13 @@ export class GatewaySubscription implements FollowerHost {
     this.close()
   }
 
-  async readPage(time: number, after: CountedRow | null): Promise<SnapshotPage> {
+  async readPage(time: number, after: CountedRow | null, signal: AbortSignal): Promise<SnapshotPage> {
     const { reader } = this.host
     const dataflow = reader.dataflow(this.job)
     const shape = reader.shape(dataflow, this.output)
     const from = after === null ? null : Object.fromEntries((shape.key ?? shape.columns).map((name) => [name, after.row[name]]))
     for (let limit = PAGE_ROWS; ; limit *= 2) {
-      const { rows, more } = await reader.read({ job: this.job, output: this.output, from, limit, asOf: time })
+      const { rows, more } = await reader.read({ job: this.job, output: this.output, from, limit, asOf: time, signal })
       // `from` finds the rows of the last key again.
       const fresh = after === null ? rows : rows.filter(({ row }) => shape.compare(row, after.row) > 0)
       if (fresh.length > 0 || !more) return { rows: fresh, last: !more }
@@ -165,11 +166,15 @@ export class GatewaySubscription implements FollowerHost {
     const dataflow = generation?.dataflows.get(this.dataflow)
     if (this.isClosed || this.attached !== null || this.retry !== null) return
     if (generation === null || dataflow === undefined || dataflow.outputs.length === 0 || dataflow.failure !== null) return
-    if (this.releasedTo !== null && this.releasedTo <= dataflow.since)
-      this.lose(`the job was started again, and its times up to ${dataflow.since} are not computed again`)
+    const { releasedTo } = this
+    // As of `since` itself there is nothing yet, unless what came before it was forgotten.
+    const isBehind =
+      releasedTo !== null && (releasedTo < dataflow.since || (releasedTo === dataflow.since && this.startedIn !== generation.generation))
+    if (isBehind) this.lose(`the job was started again, and its times up to ${dataflow.since} are not computed again`)
     if (this.releasedTo === null) {
       const visible = reader.visible(dataflow)
       if (visible === null || visible <= this.lostAt) return
+      this.startedIn = generation.generation
       this.startAt(this.earliest(visible, dataflow))
     }
     this.attached = generation.generation
