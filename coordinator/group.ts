@@ -1,0 +1,453 @@
+/**
+ * A named group of worker processes: which of them are members, and when a new generation of them begins. Jobs of different groups
+ * share nothing but the coordinator.
+ */
+import type { Timer } from '../runtime/env/environment.ts'
+import { invariant } from '../runtime/error.ts'
+import type { FromCoordinator, FromProcess, HeldGeneration, Member, ProcessId } from '../runtime/protocol/control.ts'
+import { CrashLoop } from './crash-loop.ts'
+import type { Dataflow } from './dataflow.ts'
+import { isCode } from './error-code.ts'
+import { type GroupFact, groupKey, setFact } from './facts.ts'
+import { Generation, type GenerationGroup } from './generation.ts'
+import { commonProtocol } from './hello.ts'
+import { duration } from './history.ts'
+import type { MemberProcess } from './member-process.ts'
+import type { CoordinatorLimits } from './options.ts'
+import { placeShards, renumber } from './placement.ts'
+import { resumeLogs } from './resume.ts'
+import type { Term } from './term.ts'
+import type { Ceiling } from './timeline.ts'
+import type { Candidate } from './unreachable.ts'
+
+/** What a group needs of the leader that it belongs to. */
+export interface GroupLeader {
+  readonly term: Term
+  readonly ceiling: Ceiling
+  readonly minimumProcesses: number
+  dirty(dataflow: Dataflow): void
+  /** Resolves when it is durable; the job is not started again. */
+  failed(dataflow: Dataflow, code: string, message: string): void
+}
+
+/** Why and when a new generation begins. */
+interface Wanted {
+  readonly reasons: string[]
+  /** Monotonic, microseconds: when it was first wanted. */
+  readonly since: number
+  due: number
+  /** Only processes that come want it: it waits for more of them. */
+  patient: boolean
+}
+
+export type GroupState = 'empty' | 'waiting' | 'resuming' | 'preparing' | 'starting' | 'hydrating' | 'running'
+
+export class Group implements GenerationGroup {
+  readonly name: string
+  readonly term: Term
+  readonly ceiling: Ceiling
+  readonly processes = new Map<ProcessId, MemberProcess>()
+  readonly dataflows = new Map<number, Dataflow>()
+  /** As it is durable. */
+  fact: GroupFact
+  generation: Generation | null = null
+  /** Monotonic, microseconds. */
+  fencedUntil = 0
+  private readonly leader: GroupLeader
+  private readonly limits: CoordinatorLimits
+  private readonly crashLoop: CrashLoop
+  /** Of those members of the stored generation that came back so far; null when that is decided. */
+  private held: Map<ProcessId, HeldGeneration> | null = null
+  /** Whether what was made visible before this term is known for sure. */
+  private certain: boolean
+  private wanted: Wanted | null = null
+  private timer: Timer | null = null
+  /** While a generation is being written: its members. */
+  private choosing: ReadonlySet<ProcessId> | null = null
+  /** The last generation in which a crash was counted against jobs. */
+  private struckGeneration = 0
+  /** Generations that processes of an earlier life have seen: numbers go on above it. */
+  private seenGeneration = 0
+
+  constructor(leader: GroupLeader, fact: GroupFact, dataflows: Iterable<Dataflow>, certain: boolean) {
+    this.leader = leader
+    this.term = leader.term
+    this.ceiling = leader.ceiling
+    this.limits = leader.term.limits
+    this.crashLoop = new CrashLoop(this.limits)
+    this.name = fact.name
+    this.fact = fact
+    this.certain = certain
+    for (const dataflow of dataflows) this.dataflows.set(dataflow.number, dataflow)
+    if (fact.members.length === 0) return
+    const now = this.term.now()
+    this.held = new Map()
+    // Leases that the coordinator before granted.
+    this.fencedUntil = now + 1000 * this.limits.leaseWaitMilliseconds
+    const wait = Math.max(this.limits.resumeMilliseconds, this.limits.leaseWaitMilliseconds)
+    this.timer = this.term.after(wait, () => this.resumeOver())
+  }
+
+  static empty(name: string): GroupFact {
+    return { kind: 'group', name, generation: 0, members: [], owners: [], reason: 'no process has joined yet', began: 0 }
+  }
+
+  get state(): GroupState {
+    if (this.held !== null) return 'resuming'
+    if (this.generation === null) return this.processes.size === 0 ? 'empty' : 'waiting'
+    if (this.generation.phase !== 'running') return 'preparing'
+    const phases = [...this.generation.runs.values()].map(({ phase }) => phase)
+    if (phases.includes('installing')) return 'starting'
+    return phases.includes('hydrating') || phases.includes('queued') ? 'hydrating' : 'running'
+  }
+
+  // ---- processes
+
+  /** A process that is new, or was given up before. Whether it keeps what it holds. */
+  joined(process: MemberProcess, held: HeldGeneration | null): boolean {
+    this.processes.set(process.id, process)
+    this.learn(held)
+    this.tell(
+      `process ${process.name} joined with ${process.threads} ${process.threads === 1 ? 'thread' : 'threads'}, from ${process.address}`,
+    )
+    const isStored = this.fact.members.some((member) => member.process === process.id)
+    if (this.held !== null && isStored && held?.generation === this.fact.generation) {
+      this.held.set(process.id, held)
+      return true
+    }
+    this.want(`process ${process.name} joined`, 'join')
+    return false
+  }
+
+  /** A process has a new connection in place of one that broke. Whether it keeps what it holds. */
+  returned(process: MemberProcess, held: HeldGeneration | null): boolean {
+    this.learn(held)
+    if (this.held !== null) {
+      if (held?.generation === this.fact.generation && this.fact.members.some((member) => member.process === process.id)) {
+        this.held.set(process.id, held)
+        return true
+      }
+      return false
+    }
+    const { generation } = this
+    if (this.choosing?.has(process.id) === true) return false
+    if (generation === null || !generation.isMember(process.id)) {
+      this.want(`process ${process.name} came back`, 'join')
+      return false
+    }
+    if (held !== null && generation.canRejoin(held)) return true
+    this.want(`process ${process.name} came back without what it had`, 'failure')
+    return false
+  }
+
+  /** After it was told whether it keeps what it holds. */
+  welcomed(process: MemberProcess, resumed: boolean, held: HeldGeneration | null): void {
+    if (this.held !== null) {
+      // A member that forgot all, or another process in its place: waiting for it is for nothing.
+      if (!resumed && this.fact.members.some(({ process: id, name }) => id === process.id || name === process.name)) this.resumeOver()
+      else this.tryResume()
+    } else if (resumed && held !== null) this.generation?.rejoin(process.id, held)
+  }
+
+  /** It has no connection, and may still get one. */
+  disconnected(process: MemberProcess): void {
+    this.held?.delete(process.id)
+  }
+
+  /** A process is gone for good. */
+  lost(process: MemberProcess, reason: string): void {
+    const now = this.term.now()
+    this.processes.delete(process.id)
+    this.fencedUntil = Math.max(this.fencedUntil, process.leaseUntil)
+    for (const dataflow of this.dataflows.values()) dataflow.told.delete(process.id)
+    if (process.released) {
+      this.tell(`process ${process.name} left`)
+      return
+    }
+    const text = `process ${process.name} lost: ${reason}`
+    this.tell(text)
+    if (this.held !== null) {
+      if (this.fact.members.some((member) => member.process === process.id)) this.resumeOver()
+      return
+    }
+    if (this.generation === null || !this.generation.isMember(process.id)) return
+    this.strike(process, now)
+    this.want(text, 'failure')
+  }
+
+  drain(process: MemberProcess): void {
+    if (process.leaving) return
+    process.leaving = true
+    this.tell(`process ${process.name} is leaving`)
+    if (this.held !== null) return
+    if (this.generation?.isMember(process.id) === true || this.choosing?.has(process.id) === true)
+      this.want(`process ${process.name} is leaving`, 'leave')
+    else this.release(process)
+  }
+
+  receive(process: MemberProcess, message: FromProcess): void {
+    if (message.kind === 'leaving') this.drain(process)
+    else this.generation?.receive(process.id, message)
+  }
+
+  // ---- jobs
+
+  deploy(dataflow: Dataflow): void {
+    this.dataflows.set(dataflow.number, dataflow)
+    if (this.held === null) this.generation?.deploy(dataflow)
+  }
+
+  drop(number: number): void {
+    this.dataflows.delete(number)
+    this.generation?.drop(number)
+  }
+
+  // ---- what a generation asks for
+
+  send(process: ProcessId, message: FromCoordinator): void {
+    this.processes.get(process)?.send(message)
+  }
+
+  candidates(members: readonly Member[]): readonly Candidate[] {
+    return members.map(({ process }) => ({ process, order: this.processes.get(process)?.order ?? 0 }))
+  }
+
+  restart(reason: string): void {
+    this.want(reason, 'failure')
+  }
+
+  exclude(id: ProcessId, reason: string): void {
+    const process = this.processes.get(id)
+    if (process === undefined) return
+    const { exclusionMilliseconds, maximumExclusionMilliseconds } = this.limits
+    const times = (process.exclusion?.times ?? 0) + 1
+    const wait = Math.min(maximumExclusionMilliseconds, exclusionMilliseconds * 2 ** (times - 1))
+    const until = this.term.now() + 1000 * wait
+    process.exclusion = { until, reason, times }
+    this.tell(`process ${process.name} is left out for ${duration(wait)}: ${reason}`)
+    this.term.after(wait, () => {
+      if (process.exclusion?.until === until && this.processes.get(id) === process)
+        this.want(`process ${process.name} is tried again`, 'join')
+    })
+  }
+
+  jobFailed(dataflow: Dataflow, code: string, message: string): void {
+    this.dataflows.delete(dataflow.number)
+    this.tell(`job ${dataflow.job.name} failed: ${message}`)
+    this.leader.failed(dataflow, code, message)
+  }
+
+  dirty(dataflow: Dataflow): void {
+    this.leader.dirty(dataflow)
+  }
+
+  connected(members: readonly Member[]): void {
+    for (const { process: id } of members) {
+      const process = this.processes.get(id)
+      if (process !== undefined) process.exclusion = null
+    }
+  }
+
+  // ---- resuming
+
+  private learn(held: HeldGeneration | null): void {
+    if (held === null) return
+    this.seenGeneration = Math.max(this.seenGeneration, held.generation)
+    for (const one of held.dataflows) this.dataflows.get(one.dataflow)?.timeline.mint(Math.max(one.visible, ...one.minted))
+  }
+
+  private tryResume(): void {
+    const { held } = this
+    if (held === null || held.size < this.fact.members.length) return
+    const members = this.fact.members.map(({ process }) => this.processes.get(process))
+    const problem = members.some((one) => one === undefined || one.leaving)
+      ? 'a member is leaving'
+      : resumeLogs(this.dataflows.values(), held, this.limits)
+    this.timer?.clear()
+    this.held = null
+    if (problem === null) {
+      this.certain = true
+      const generation = new Generation(this, this.fact.generation, this.fact.members)
+      this.generation = generation
+      try {
+        generation.resume(this.dataflows.values(), held)
+        this.fencedUntil = 0
+        this.tell(`generation ${this.fact.generation} goes on: all ${held.size} processes came back`)
+        for (const process of this.processes.values())
+          if (!generation.isMember(process.id)) this.want(`process ${process.name} joined`, 'join')
+        return
+      } catch (error) {
+        if (!isCode(error, 'PROTOCOL')) throw error
+        this.certain = false
+      }
+    }
+    this.want(`generation ${this.fact.generation} cannot go on: ${problem ?? 'what the processes hold does not fit together'}`, 'failure')
+  }
+
+  private resumeOver(): void {
+    if (this.held === null) return
+    const gone = this.fact.members.filter(({ process }) => this.held?.has(process) !== true).map(({ name }) => name)
+    this.held = null
+    this.timer?.clear()
+    this.want(`the coordinator was away, and ${gone.join(', ')} did not come back`, 'failure')
+  }
+
+  // ---- generations
+
+  private want(reason: string, cause: 'join' | 'leave' | 'failure'): void {
+    if (this.held !== null) return
+    const now = this.term.now()
+    const { joinDebounceMilliseconds, joinDebounces } = this.limits
+    const patient = cause === 'join'
+    const wanted = this.wanted ?? { reasons: [], since: now, due: Number.POSITIVE_INFINITY, patient: true }
+    this.wanted = wanted
+    if (!wanted.reasons.includes(reason)) wanted.reasons.push(reason)
+    if (!patient) wanted.patient = false
+    const most = wanted.since + 1000 * joinDebounceMilliseconds * joinDebounces
+    wanted.due = wanted.patient ? Math.min(most, now + 1000 * joinDebounceMilliseconds) : Math.min(wanted.due, now)
+    this.schedule()
+  }
+
+  private schedule(): void {
+    const { wanted } = this
+    if (wanted === null || this.choosing !== null) return
+    const now = this.term.now()
+    const wait = Math.max(0, wanted.due - now, this.crashLoop.wait(now))
+    this.timer?.clear()
+    this.timer = this.term.after(wait / 1000, () => this.begin())
+  }
+
+  /** Somebody has just lost its connection: one generation with or without it is better than two. */
+  private awaitsReconnection(wanted: Wanted, now: number): boolean {
+    if (now - wanted.since >= 1000 * this.limits.reconnectMilliseconds * 2) return false
+    return [...this.processes.values()].some(({ session }) => session === null)
+  }
+
+  private async begin(): Promise<void> {
+    const { wanted } = this
+    const now = this.term.now()
+    if (wanted === null || this.choosing !== null) return
+    if (this.awaitsReconnection(wanted, now)) {
+      wanted.due = now + (1000 * this.limits.reconnectMilliseconds) / 4
+      this.schedule()
+      return
+    }
+    const chosen = [...this.processes.values()].filter((process) => process.isReady(now))
+    if (this.fact.generation === 0 && chosen.length < this.leader.minimumProcesses) {
+      this.wanted = null
+      if (chosen.length > 0) this.tell(`waits for ${this.leader.minimumProcesses} processes, ${chosen.length} so far`)
+      return
+    }
+    this.wanted = null
+    if (chosen.length === 0 && this.fact.members.length === 0) return
+    this.choosing = new Set(chosen.map(({ id }) => id))
+    this.generation?.stop()
+    this.generation = null
+    try {
+      await this.beginWith(chosen, wanted.reasons.join('; '), now)
+    } finally {
+      this.choosing = null
+      this.schedule()
+    }
+  }
+
+  private async beginWith(chosen: readonly MemberProcess[], reason: string, now: number): Promise<void> {
+    const members: Member[] = []
+    let first = 0
+    for (const { id, name, address, threads } of chosen) {
+      members.push({ process: id, name, address, threads, first })
+      first += threads
+    }
+    const owners = members.length === 0 ? [] : placeShards(first, this.ownersBefore(members))
+    if (!this.certain) await this.loseContinuity()
+    const number = Math.max(this.fact.generation, this.seenGeneration) + 1
+    this.crashLoop.note(now)
+    const fact: GroupFact = {
+      kind: 'group',
+      name: this.name,
+      generation: number,
+      members,
+      owners,
+      reason,
+      began: this.term.environment.clock.now(),
+    }
+    const logs = [...this.dataflows.values()].map((dataflow) => dataflow.fact(number, false))
+    await this.term.write([setFact(groupKey(this.name), fact), ...logs])
+    const before = this.fact
+    this.fact = fact
+    this.certain = true
+    this.dismiss(before, number)
+    this.tell(
+      `generation ${number} ${members.length === 0 ? 'has no members' : `of ${members.map(({ name }) => name).join(', ')}`}: ${reason}`,
+    )
+    if (members.length === 0) return
+    const gone = chosen.filter((process) => this.processes.get(process.id) !== process || process.session === null)
+    if (gone.length > 0) {
+      this.want(`process ${gone.map(({ name }) => name).join(', ')} lost its connection`, 'failure')
+      return
+    }
+    const protocol = commonProtocol(chosen.map((process) => process.protocol))
+    invariant(protocol !== null, 'members of a group speak one protocol')
+    this.generation = new Generation(this, number, members)
+    this.generation.begin(owners, protocol, this.dataflows.values())
+  }
+
+  /** By shard the worker, in the numbers of new members, that had it. */
+  private ownersBefore(members: readonly Member[]): number[] | null {
+    if (this.fact.owners.length === 0) return null
+    const numbers = renumber(this.fact.members, members)
+    return this.fact.owners.map((owner) => numbers[owner] ?? -1)
+  }
+
+  /**
+   * The coordinator before may have made more visible than is known here, since a process that knew did not come back. What was
+   * read is read again, under a time that is above whatever was visible, and followers begin anew.
+   */
+  private async loseContinuity(): Promise<void> {
+    for (const dataflow of this.dataflows.values()) {
+      const time = await this.ceiling.mint(dataflow.timeline)
+      dataflow.log.beginAt(time)
+    }
+  }
+
+  /** Whoever was a member and is none any more must show nothing; until it surely does not, nothing new becomes visible. */
+  private dismiss(before: GroupFact, number: number): void {
+    for (const { process: id } of before.members) {
+      const process = this.processes.get(id)
+      if (process === undefined || this.generation?.isMember(id) === true || this.choosing?.has(id) === true) continue
+      this.fencedUntil = Math.max(this.fencedUntil, process.leaseUntil)
+      // It comes back, and hears then that it keeps nothing.
+      if (!process.leaving) process.session?.break(`it is not in generation ${number}`)
+    }
+    for (const process of this.processes.values()) if (process.leaving && !process.released) this.release(process)
+  }
+
+  private release(process: MemberProcess): void {
+    process.released = true
+    process.send({ kind: 'released' })
+    this.tell(`process ${process.name} is released`)
+  }
+
+  /** A process crashed: jobs that were about to start are suspected of it. */
+  private strike(process: MemberProcess, now: number): void {
+    if (this.generation === null || this.struckGeneration === this.generation.number) return
+    this.struckGeneration = this.generation.number
+    const unsettled: Dataflow[] = []
+    for (const run of this.generation.runs.values()) {
+      if (run.isUnsettled(now)) unsettled.push(run.dataflow)
+      else if (run.phase === 'running') run.dataflow.strikes = 0
+    }
+    const suspects = unsettled.filter(({ isSuspect }) => isSuspect)
+    for (const dataflow of suspects.length > 0 ? suspects : unsettled) {
+      dataflow.strikes++
+      if (dataflow.strikes < this.limits.maximumStrikes) continue
+      const message = `processes crashed ${dataflow.strikes} times while it was starting, the last one was ${process.name}`
+      this.generation?.drop(dataflow.number)
+      this.jobFailed(dataflow, 'JOB', message)
+    }
+  }
+
+  private tell(text: string): void {
+    this.term.history.add(this.name, text)
+  }
+}

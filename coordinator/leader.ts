@@ -1,0 +1,130 @@
+/** All that exists while a coordinator leads: read from the facts when its term begins, and thrown away when it ends. */
+import type { Connection } from '../runtime/env/connection.ts'
+import { MillraceError } from '../runtime/error.ts'
+import { Catalog, type Deployment } from './catalog.ts'
+import type { Dataflow } from './dataflow.ts'
+import { CEILING_KEY, CLUSTER_KEY, GROUP_PREFIX, readFact, setFact } from './facts.ts'
+import { Group, type GroupLeader } from './group.ts'
+import { Membership } from './membership.ts'
+import type { MetadataStore } from './metadata/metadata-store.ts'
+import { Snapshots } from './snapshots.ts'
+import type { Term } from './term.ts'
+import { Ceiling } from './timeline.ts'
+
+export interface LeaderOptions {
+  readonly cluster: string
+  readonly minimumProcesses: number
+}
+
+export class Leader implements GroupLeader {
+  readonly term: Term
+  readonly ceiling: Ceiling
+  readonly catalog: Catalog
+  readonly membership: Membership
+  readonly groups = new Map<string, Group>()
+  readonly cluster: string
+  readonly minimumProcesses: number
+  private readonly snapshots: Snapshots
+
+  private constructor(term: Term, options: LeaderOptions, ceiling: Ceiling, catalog: Catalog) {
+    this.term = term
+    this.cluster = options.cluster
+    this.minimumProcesses = options.minimumProcesses
+    this.ceiling = ceiling
+    this.catalog = catalog
+    this.membership = new Membership(term, {
+      cluster: options.cluster,
+      group: (name) => this.group(name),
+      needBundle: async (process, digest) => {
+        const code = await catalog.bundle(digest)
+        if (code !== null && term.leads()) process.send({ kind: 'bundle', digest, code })
+      },
+    })
+    this.snapshots = new Snapshots(term, (dataflow) => this.generationOf(dataflow.group))
+  }
+
+  /** @throws MillraceError CONFIG if the store has the facts of another cluster; STORE; FENCED */
+  static async load(term: Term, store: MetadataStore, options: LeaderOptions): Promise<Leader> {
+    const owner = await readFact(store, CLUSTER_KEY, 'cluster')
+    if (owner !== null && owner.name !== options.cluster)
+      throw new MillraceError(
+        'CONFIG',
+        `the metadata store belongs to the cluster "${owner.name}", not to "${options.cluster}"`,
+        'Give this coordinator a store of its own, or the right name.',
+      )
+    const floor = (await readFact(store, CEILING_KEY, 'ceiling'))?.time ?? 0
+    let leader: Leader | null = null
+    const { catalog, exact } = await Catalog.load(term, store, floor - 1, {
+      generationOf: (group) => leader?.generationOf(group) ?? 0,
+      deployed: (dataflow) => leader?.group(dataflow.group).deploy(dataflow),
+      dropped: (dataflow) => {
+        leader?.snapshots.forget(dataflow)
+        leader?.groups.get(dataflow.group)?.drop(dataflow.number)
+      },
+    })
+    leader = new Leader(term, options, new Ceiling(term, floor), catalog)
+    const stored = []
+    for (const key of await store.list(GROUP_PREFIX)) {
+      const fact = await readFact(store, key, 'group')
+      if (fact !== null) stored.push(fact)
+    }
+    const generations = new Map(stored.map((fact) => [fact.name, fact.generation]))
+    // From now on something may become visible that is not in the stored logs.
+    const facts = [...catalog.all()].map(({ fact, dataflow }) => dataflow.fact(generations.get(fact.group) ?? 0, false))
+    await term.write([setFact(CLUSTER_KEY, { kind: 'cluster', name: options.cluster }), ...facts])
+    for (const fact of stored)
+      leader.groups.set(fact.name, new Group(leader, fact, catalog.dataflows(fact.name), exact || fact.members.length === 0))
+    for (const { fact } of catalog.all()) leader.group(fact.group)
+    return leader
+  }
+
+  accept(connection: Connection): void {
+    this.membership.accept(connection)
+  }
+
+  deploy(deployment: Deployment): Promise<'deployed' | 'replaced' | 'unchanged'> {
+    return this.catalog.deploy(deployment)
+  }
+
+  /** @throws MillraceError UNKNOWN_NAME */
+  drain(name: string): void {
+    const process = this.membership.named(name)
+    if (process === null) {
+      const names = [...this.membership.processes.values()].map((one) => one.name)
+      throw new MillraceError(
+        'UNKNOWN_NAME',
+        `there is no process "${name}"`,
+        names.length === 0 ? 'None has joined.' : `There are: ${names.join(', ')}.`,
+      )
+    }
+    this.group(process.group).drain(process)
+  }
+
+  /** Stops all that becomes visible, and stores where that was, so that the next leader can go on from just there. */
+  async stop(): Promise<void> {
+    this.membership.close('the coordinator stops')
+    for (const group of this.groups.values()) group.generation?.stop()
+    await this.snapshots.last([...this.catalog.all()].map(({ dataflow }) => dataflow))
+  }
+
+  dirty(dataflow: Dataflow): void {
+    this.snapshots.mark(dataflow)
+  }
+
+  failed(dataflow: Dataflow, code: string, message: string): void {
+    this.catalog.failed(dataflow, code, message)
+  }
+
+  private generationOf(group: string): number {
+    return this.groups.get(group)?.fact.generation ?? 0
+  }
+
+  private group(name: string): Group {
+    let group = this.groups.get(name)
+    if (group === undefined) {
+      group = new Group(this, Group.empty(name), this.catalog.dataflows(name), true)
+      this.groups.set(name, group)
+    }
+    return group
+  }
+}

@@ -1,0 +1,44 @@
+/** Stores the logs of dataflows now and then: what a coordinator that comes after a crash cannot learn from the processes. */
+import type { Dataflow } from './dataflow.ts'
+import type { Term } from './term.ts'
+
+export class Snapshots {
+  private readonly term: Term
+  private readonly generationOf: (dataflow: Dataflow) => number
+  private readonly marked = new Set<Dataflow>()
+  private waiting = false
+
+  constructor(term: Term, generationOf: (dataflow: Dataflow) => number) {
+    this.term = term
+    this.generationOf = generationOf
+  }
+
+  /** At once if nothing was stored for a while, else when that while is over. */
+  mark(dataflow: Dataflow): void {
+    this.marked.add(dataflow)
+    if (!this.waiting) this.term.guard(() => this.store())
+  }
+
+  /** It was dropped, and its log with it. */
+  forget(dataflow: Dataflow): void {
+    this.marked.delete(dataflow)
+  }
+
+  /** Nothing becomes visible after this. */
+  async last(dataflows: readonly Dataflow[]): Promise<void> {
+    this.waiting = true
+    await this.term.write(dataflows.map((dataflow) => dataflow.fact(this.generationOf(dataflow), true)))
+  }
+
+  private async store(): Promise<void> {
+    this.waiting = true
+    this.term.after(this.term.limits.snapshotMilliseconds, () => {
+      this.waiting = false
+      if (this.marked.size > 0) return this.store()
+      return undefined
+    })
+    const facts = Array.from(this.marked, (one) => one.fact(this.generationOf(one), false))
+    this.marked.clear()
+    await this.term.write(facts)
+  }
+}
