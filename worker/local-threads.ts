@@ -12,6 +12,8 @@ export interface LocalThreadOptions {
   readonly threads: Threads
   /** The module that a thread runs; it calls `runDataflowThread`. */
   readonly entry: URL
+  /** Copied to each thread, for that module: see there. */
+  readonly settings?: unknown
   readonly maximumHeapMegabytes?: number
   /** Threads never sleep: for measurements. */
   readonly spinAlways?: boolean
@@ -39,10 +41,10 @@ export class LocalThreads implements ThreadStarter {
 
   /** Set `onEvent` of the port in the same turn. */
   start(local: number, count: number): ThreadPort {
-    const { threads, entry, maximumHeapMegabytes, spinAlways = false } = this.options
+    const { threads, entry, maximumHeapMegabytes, spinAlways = false, settings = null } = this.options
     const { memory, end } = this.allocated(count)
     invariant(memory.threads === count && local < count, `thread ${local} of ${count}, where there are ${memory.threads}`)
-    const data: ThreadData = { mesh: memory, local, spinAlways }
+    const data: ThreadData = { mesh: memory, local, spinAlways, settings }
     const spawned = threads.spawn(entry, data, {
       name: `dataflow ${local}`,
       ...(maximumHeapMegabytes === undefined ? {} : { maximumHeapMegabytes }),

@@ -32,6 +32,8 @@ export interface ThreadData {
   readonly local: number
   /** Never sleeps: for measurements. */
   readonly spinAlways: boolean
+  /** For the module that the thread runs. */
+  readonly settings: unknown
 }
 
 /** In place of the actor, which is made with the loop as its outlet. */

@@ -1,23 +1,27 @@
 /** Modules for threads: Node 20 runs no TypeScript, so that each is bundled for the test. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
 
 export class BuiltEntries {
   private readonly folder = mkdtempSync(join(tmpdir(), 'millrace-test-threads-'))
 
-  /** The module `name` of the folder `entries`, as a file that Node runs. */
-  async build(name: string): Promise<URL> {
-    const outfile = join(this.folder, `${name}.mjs`)
+  /** The module at a path of the project, as a file that Node runs. */
+  async build(path: string): Promise<URL> {
+    const outfile = join(this.folder, `${basename(path, '.ts')}.mjs`)
     await build({
-      entryPoints: [fileURLToPath(new URL(`entries/${name}.ts`, import.meta.url))],
+      entryPoints: [join(root, path)],
       outfile,
       bundle: true,
       platform: 'node',
       format: 'esm',
       target: 'node20',
+      // For packages that are CommonJS.
+      banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)" },
     })
     return pathToFileURL(outfile)
   }

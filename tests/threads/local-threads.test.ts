@@ -1,67 +1,19 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { NodeThreads } from '../../runtime/env/node-threads.ts'
-import { FEED_WINDOW_BYTES, type ThreadCommand, type ThreadEvent, type ThreadPort } from '../../runtime/protocol/thread.ts'
-import { type LocalThreadOptions, LocalThreads } from '../../worker/local-threads.ts'
+import { FEED_WINDOW_BYTES, type ThreadCommand } from '../../runtime/protocol/thread.ts'
+import type { LocalThreadOptions } from '../../worker/local-threads.ts'
 import { BuiltEntries } from './built-entry.ts'
+import { Mesh } from './mesh.ts'
 
 const entries = new BuiltEntries()
 let entry: URL
 beforeAll(async () => {
-  entry = await entries.build('scripted')
+  entry = await entries.build('tests/threads/entries/scripted.ts')
 })
 afterAll(() => entries.remove())
 
-/** Threads of one process, with all that they say. */
-class Mesh {
-  readonly ports: ThreadPort[]
-  readonly events: { from: number; event: ThreadEvent }[] = []
-  private readonly listeners: (() => void)[] = []
-  private readonly first: number
-
-  constructor(threads: number, options: Partial<LocalThreadOptions> = {}, first = 10) {
-    const starter = new LocalThreads({ threads: new NodeThreads(), entry, ...options })
-    this.first = first
-    this.ports = Array.from({ length: threads }, (_, local) => {
-      const port = starter.start(local, threads)
-      port.onEvent = (event) => {
-        this.events.push({ from: local, event })
-        for (const listener of this.listeners.splice(0)) listener()
-      }
-      return port
-    })
-    this.configure(threads)
-  }
-
-  configure(threads: number): void {
-    const rest = { kind: 'configure', generation: 1, workers: 100, owners: [], protocol: 1, first: this.first, threads } as const
-    this.ports.forEach((port, local) => {
-      port.send({ ...rest, index: this.first + local })
-    })
-  }
-
-  feed(thread: number, input: string, dataflow: number, rows: readonly object[] = []): void {
-    this.ports[thread].send({ kind: 'feed', dataflow, input, runs: [{ op: 'insert', rows }] })
-  }
-
-  /** Events of a kind from a thread, once there are so many. */
-  async heard<K extends ThreadEvent['kind']>(thread: number, kind: K, count = 1): Promise<Extract<ThreadEvent, { kind: K }>[]> {
-    for (;;) {
-      const found = this.events.filter(({ from, event }) => from === thread && event.kind === kind)
-      if (found.length >= count) return found.map(({ event }) => event as Extract<ThreadEvent, { kind: K }>)
-      const broken = this.events.find(({ event }) => event.kind === 'broken')
-      if (broken !== undefined) throw new Error((broken.event as { message: string }).message)
-      await new Promise<void>((resolve) => this.listeners.push(resolve))
-    }
-  }
-
-  async end(): Promise<void> {
-    await Promise.all(this.ports.map((port) => port.terminate()))
-  }
-}
-
 let mesh: Mesh | null = null
 const start = (threads: number, options?: Partial<LocalThreadOptions>): Mesh => {
-  mesh = new Mesh(threads, options)
+  mesh = new Mesh(threads, entry, options)
   return mesh
 }
 afterEach(async () => {
