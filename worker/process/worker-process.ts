@@ -339,7 +339,8 @@ export class WorkerProcess implements ProcessView {
   /** The last that threads told; asks them anew. */
   private takeStats(): ProcessStats {
     for (const port of this.ports) port.send({ kind: 'ask-stats' })
-    const threads = this.threadStats.filter((stats) => stats !== null)
+    // A thread that was never configured is no worker yet.
+    const threads = this.threadStats.filter((stats) => stats !== null && stats.worker >= 0) as ThreadStats[]
     const memoryBytes = this.options.memoryBytes?.() ?? threads.reduce((sum, { heapBytes }) => sum + heapBytes, 0)
     this.lastStats = { memoryBytes, threads }
     return this.lastStats
