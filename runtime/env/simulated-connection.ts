@@ -21,6 +21,7 @@ export class SimulatedConnection implements Connection {
   private readonly inbound: KeptMessages
   private filled = false
   private open = true
+  private finished = false
   /** Why this end ended it. */
   private ended: string | null = null
   /** Called when the connection is over for this end. */
@@ -106,6 +107,8 @@ export class SimulatedConnection implements Connection {
     if (this.ended !== null) return
     const link = this.end.incoming
     const fate: Fate = link === null ? 'deliver' : link.fate()
+    if (link !== null && this.end.life.fabric.trace !== null)
+      this.end.life.fabric.note(`${link.from}>${link.to} ${fate} ${sent.length} bytes`)
     if (fate === 'lose') {
       this.end.break()
       return
@@ -137,7 +140,11 @@ export class SimulatedConnection implements Connection {
   }
 
   private finish(reason: string): void {
+    if (this.finished) return
+    this.finished = true
     this.open = false
+    const { life, peerHost } = this.end
+    life.fabric.note(`${peerHost}>${life.host} over: ${this.ended ?? reason}`)
     this.onOver()
     this.inbound.close(this.ended ?? reason)
   }

@@ -73,7 +73,8 @@ export class SimulatedFabric {
   randomOf(name: string): SeededRandom {
     let hash = 0x811c9dc5
     for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
-    return new SeededRandom(this.seed ^ hash).fork()
+    const root = new SeededRandom(this.seed)
+    return new SeededRandom((root.uint32() >>> 11) * 0x100000000 + ((root.uint32() ^ hash) >>> 0))
   }
 
   /** A line for whoever follows the run. */

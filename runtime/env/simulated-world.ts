@@ -168,10 +168,19 @@ export class SimulatedWorld {
     this.record(to)
     const link = this.fabric.link(from, to)
     link.conditions = { ...link.conditions, ...conditions }
+    this.fabric.note(`${from}>${to} ${JSON.stringify(conditions)}`)
   }
 
   linkConditions(from: string, to: string): LinkConditions {
     return this.fabric.link(from, to).conditions
+  }
+
+  /** As `setLink`, but what is not named goes back to its default. */
+  replaceLink(from: string, to: string, conditions: LinkConditions): void {
+    this.record(from)
+    this.record(to)
+    this.fabric.link(from, to).conditions = conditions
+    this.fabric.note(`${from}>${to} ${JSON.stringify(conditions)}`)
   }
 
   /** All connections between two hosts break, with what was under way lost; returns how many did. */
