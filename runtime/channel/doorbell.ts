@@ -53,8 +53,12 @@ export class Doorbell {
 /** What an owner that cannot block waits to change, see `announce`. */
 export const PARKED_VALUE = PARKED
 
-/** How often a thread looks for work before it sleeps: about 20 us with a few rings. */
-const SPIN_ROUNDS = 2000
+/** How often a thread looks for work before it sleeps: some 60 us with a few rings, longer than another one takes to wake. */
+const SPIN_ROUNDS = 8000
+/** How often it looks after it has spun in vain, and before it counts as one that spins: what comes at once is not slept for. */
+const GLANCES = 100
+/** After so many times of spinning in vain it tries in full again. */
+const PROBE_WAITS = 32
 
 export interface SpinOptions {
   /** A word that counts the threads that spin, and how many may at one time. */
@@ -65,11 +69,16 @@ export interface SpinOptions {
   readonly always: boolean
 }
 
-/** How a dataflow thread waits: it spins for a while if not too many others do, then parks. */
+/**
+ * How a dataflow thread waits: it spins for a while if not too many others do, then parks. One that spun in vain does not do it again
+ * at once: the one that it waits for may need this very core.
+ */
 export class Waiter {
   private readonly doorbell: Doorbell
   private readonly spinning: SpinOptions
   private readonly atomics: RingAtomics
+  /** Waits until it spins again. */
+  private untilProbe = 0
 
   constructor(doorbell: Doorbell, spinning: SpinOptions, atomics: RingAtomics) {
     this.doorbell = doorbell
@@ -84,14 +93,26 @@ export class Waiter {
       while (!hasWork());
       return
     }
-    if (!this.spin(hasWork)) this.doorbell.park(hasWork, milliseconds)
+    if (look(hasWork, GLANCES)) this.untilProbe = 0
+    else if (this.untilProbe > 0 || !this.spin(hasWork)) this.park(hasWork, milliseconds)
   }
 
   private spin(hasWork: () => boolean): boolean {
     const { words, index, most } = this.spinning
-    let found = false
-    if (this.atomics.add(words, index, 1) < most) for (let round = 0; round < SPIN_ROUNDS && !found; round++) found = hasWork()
+    const admitted = this.atomics.add(words, index, 1) < most
+    const found = admitted && look(hasWork, SPIN_ROUNDS)
     this.atomics.add(words, index, -1)
+    if (!found) this.untilProbe = PROBE_WAITS
     return found
   }
+
+  private park(hasWork: () => boolean, milliseconds: number): void {
+    if (this.untilProbe > 0) this.untilProbe--
+    this.doorbell.park(hasWork, milliseconds)
+  }
+}
+
+function look(hasWork: () => boolean, times: number): boolean {
+  for (let i = 0; i < times; i++) if (hasWork()) return true
+  return false
 }
