@@ -5,8 +5,8 @@
 import { ShardTable } from '../../runtime/channel/shard-table.ts'
 import type { Columns } from '../../runtime/data/schema.ts'
 import { Schema, typeName } from '../../runtime/data/schema.ts'
+import type { Environment } from '../../runtime/env/environment.ts'
 import { SeededRandom } from '../../runtime/env/seeded-random.ts'
-import type { SimulatedEnvironment } from '../../runtime/env/simulated-environment.ts'
 import { MillraceError } from '../../runtime/error.ts'
 import type { Member, ProcessId, ProcessStats } from '../../runtime/protocol/control.ts'
 import type { CountedRow, FollowOutput, OutputShape, ReadOutput, RowsRead, ThreadEvent, Unfollow } from '../../runtime/protocol/thread.ts'
@@ -48,7 +48,7 @@ export interface Truth {
 }
 
 export class FakeGroup {
-  readonly environment: SimulatedEnvironment
+  readonly environment: Environment
   readonly random: SeededRandom
   readonly processes: FakeProcess[] = []
   readonly shapes: readonly OutputShape[]
@@ -61,7 +61,7 @@ export class FakeGroup {
   private number = 0
   private clock = 1000
 
-  constructor(environment: SimulatedEnvironment, seed: number, shapes: readonly OutputShape[]) {
+  constructor(environment: Environment, seed: number, shapes: readonly OutputShape[]) {
     this.environment = environment
     this.random = new SeededRandom(seed)
     this.shapes = shapes
@@ -234,7 +234,7 @@ export class FakeProcess implements ProcessView {
   readonly group = 'default'
   readonly cluster = 'test'
   readonly threads: number
-  readonly environment: SimulatedEnvironment
+  readonly environment: Environment
   readonly service: FakeService
   readonly coordinator: FakePipe
   leased = true

@@ -44,6 +44,8 @@ export interface ReadResult {
   readonly rows: readonly CountedRow[]
   /** Whether there are rows after these. */
   readonly more: boolean
+  /** The first of those; null if there is none, or if it is not known. */
+  readonly next: CountedRow | null
   readonly shape: GatewayShape
 }
 
@@ -259,7 +261,7 @@ export class GatewayReader {
       const parts = await this.ask(members, question, milliseconds, request.signal)
       const { rows, whole } = soundRows(parts, shape, asked)
       if (rows.length <= limit && !whole && asked < MAXIMUM_ASKED_ROWS) continue
-      return { time, rows: rows.slice(0, limit), more: rows.length > limit || !whole, shape }
+      return { time, rows: rows.slice(0, limit), more: rows.length > limit || !whole, next: rows[limit] ?? null, shape }
     }
   }
 

@@ -136,7 +136,7 @@ export class GatewaySubscription implements FollowerHost {
     const dataflow = reader.dataflow(this.job)
     const shape = reader.shape(dataflow, this.output)
     const from = after === null ? null : Object.fromEntries((shape.key ?? shape.columns).map((name) => [name, after.row[name]]))
-    for (let limit = PAGE_ROWS; ; limit *= 2) {
+    for (let limit = PAGE_ROWS + (after === null ? 0 : 1); ; limit *= 2) {
       const { rows, more } = await reader.read({ job: this.job, output: this.output, from, limit, asOf: time, signal })
       // `from` finds the rows of the last key again.
       const fresh = after === null ? rows : rows.filter(({ row }) => shape.compare(row, after.row) > 0)
