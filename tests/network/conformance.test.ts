@@ -134,9 +134,11 @@ describe.each(stages)('a connection, %s', (_name, newStage) => {
     for (const n of range(600)) client.connection.send(numbered(n, 100_000))
     expect(client.connection.bufferedBytes).toBeGreaterThan(30_000_000)
     const probe = await pair(stage)
-    probe.client.connection.send(numbered(1))
-    await stage.settled(probe.server.got(1))
-    expect(client.connection.bufferedBytes).toBeGreaterThan(10_000_000)
+    for (const n of range(300)) {
+      probe.client.connection.send(numbered(n, 10_000))
+      await stage.settled(probe.server.got(n + 1))
+    }
+    expect(client.connection.bufferedBytes).toBeGreaterThan(30_000_000)
     expect(client.drains).toBe(0)
     server.listen()
     await stage.settled(Promise.all([client.drained(), server.got(600)]))
@@ -169,6 +171,18 @@ describe.each(stages)('connecting, %s', (_name, newStage) => {
     await stage.settled(server.close())
     await stage.settled(stays.closed())
     expect(stays.reasons).toEqual(['the server closes'])
+  })
+
+  it('has a limit in time for connecting, not for the connection', async () => {
+    const stage = newStage()
+    const server = await stage.server.serve(
+      { host: stage.host, port: 0, connections: { token: null, accept: () => undefined } },
+      () => new Response(),
+    )
+    const end = new Recorder(await stage.settled(stage.client.connect(server.url, { timeoutMilliseconds: 100 })))
+    await stage.wait(200)
+    expect([end.connection.isOpen, end.reasons]).toEqual([true, []])
+    await stage.settled(server.close())
   })
 
   it('is refused with a reason: token, number of connections, and what the server says', async () => {

@@ -144,6 +144,7 @@ describe('a port on Node', () => {
 
   it('bounds the sockets that say nothing: the oldest goes, and whoever speaks is served', async () => {
     const port = await open()
+    const early = new Recorder(await network.connect(port.server.url, { token: 'sesame' }))
     const silent: Socket[] = []
     let closed = 0
     for (let i = 0; i < MAXIMUM_PENDING_SOCKETS + 40; i++) {
@@ -154,6 +155,7 @@ describe('a port on Node', () => {
       await once(socket, 'connect')
     }
     await stillWorks(port)
+    expect(early.connection.isOpen).toBe(true)
     expect(await (await network.fetch(new Request(port.server.url))).text()).toBe('hello')
     expect(closed).toBeGreaterThanOrEqual(40)
     expect(closed).toBeLessThanOrEqual(43)

@@ -104,6 +104,22 @@ describe('a crash', () => {
     return file === null ? 0 : (await file.stat()).size
   }
 
+  it('leaves the old environment without effect', async () => {
+    const world = new SimulatedWorld({ seed: 3 })
+    const old = world.host('a', { diskFaults: { delay: 0 } })
+    world.crash('a')
+    let happened = 0
+    const note = (): void => void happened++
+    void old.disk.open('/x', 'write').then(note)
+    void old.network.connect('http://a:1/').catch(note)
+    void old.network.fetch(new Request('http://a:1/')).catch(note)
+    old.timers.setTimeout(note, 1)
+    world.restart('a')
+    await world.run(60 * second)
+    expect(happened).toBe(0)
+    expect(await world.host('a').storage.list('/')).toEqual([])
+  })
+
   it('ends programs, and a restart begins them again with what the disk has', async () => {
     const world = new SimulatedWorld({ seed: 3 })
     const starts: string[] = []
@@ -386,7 +402,7 @@ describe('a run', () => {
   })
 
   it('comes to rest and delivers again once its faults are over', async () => {
-    for (let seed = 0; seed < 20; seed++) {
+    for (let seed = 0; seed < 8; seed++) {
       const { world, faults, seen } = await gossiping(seed, 10 * second)
       expect(faults.count).toBeGreaterThan(10)
       faults.stop()

@@ -11,6 +11,7 @@ export interface Stage {
   readonly host: string
   /** Lets things happen until a promise settles. */
   settled<T>(promise: Promise<T>): Promise<T>
+  wait(milliseconds: number): Promise<void>
 }
 
 const SIMULATED_SECONDS = 120
@@ -23,6 +24,7 @@ export const stages: readonly (readonly [string, () => Stage])[] = [
       client: nodeEnvironment().network,
       host: '127.0.0.1',
       settled: (promise) => promise,
+      wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
     }),
   ],
   [
@@ -34,6 +36,7 @@ export const stages: readonly (readonly [string, () => Stage])[] = [
         client: world.host('client').network,
         host: 'server',
         settled: (promise) => world.settled(promise, SIMULATED_SECONDS * 1_000_000),
+        wait: (milliseconds) => world.run(milliseconds * 1000),
       }
     },
   ],
