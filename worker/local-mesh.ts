@@ -18,7 +18,7 @@ export interface MeshMemory {
   readonly spinners: number
   /** From end `from` to end `to` at `from * (threads + 1) + to`; none from an end to itself. */
   readonly rings: readonly (SharedArrayBuffer | null)[]
-  /** A line of words for each end: its doorbell, and its counter of taken commands; then one for the count of spinning threads. */
+  /** A line of words for each end: its doorbell, and its counter of taken commands; then one for counts of spinning and of ended threads. */
   readonly board: SharedArrayBuffer
 }
 
@@ -45,8 +45,9 @@ export class MeshEnd {
   /** The end of the main thread. */
   readonly main: number
   readonly board: Int32Array
-  /** Where in the board spinning threads are counted. */
+  /** Where in the board spinning threads are counted, and where threads that have come to their end. */
   readonly spinning: number
+  readonly ended: number
 
   constructor(memory: MeshMemory, self: number, atomics: RingAtomics) {
     const ends = memory.threads + 1
@@ -66,6 +67,7 @@ export class MeshEnd {
     this.main = memory.threads
     this.board = board
     this.spinning = 2 * ends * DOORBELL_WORDS
+    this.ended = this.spinning + 1
   }
 
   /** The counter of commands that thread `end` has taken. */

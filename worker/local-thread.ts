@@ -7,8 +7,9 @@ import { decodeMessage, encodeMessage } from '../runtime/protocol/codec.ts'
 import { FEED_WINDOW_BYTES, type ThreadCommand, type ThreadEvent, type ThreadPort } from '../runtime/protocol/thread.ts'
 import { SentCommands } from './command-count.ts'
 import { ADVANCE, CONTROL, FEED, type MeshEnd } from './local-mesh.ts'
+import type { Pumped } from './mesh-pump.ts'
 
-export class LocalThread implements ThreadPort {
+export class LocalThread implements ThreadPort, Pumped {
   onEvent: ((event: ThreadEvent) => void) | null = null
   onDrain: (() => void) | null = null
   private readonly spawned: SpawnedThread
@@ -47,7 +48,6 @@ export class LocalThread implements ThreadPort {
     await this.spawned.terminate()
   }
 
-  /** Moves what can be moved; at most about so many bytes of events. */
   pump(sliceBytes: number): void {
     this.outbox.flush()
     for (let bytes = 0; bytes < sliceBytes && this.reader.next(); bytes += this.reader.length) this.takeEvent()
@@ -56,7 +56,6 @@ export class LocalThread implements ThreadPort {
     this.onDrain?.()
   }
 
-  /** Whether `pump` would do something; if not, the doorbell rings when it will. */
   hasWork(): boolean {
     const moved = this.outbox.flush()
     return this.reader.hasMore || moved || (this.above && this.fell())

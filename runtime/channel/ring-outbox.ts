@@ -15,7 +15,8 @@ interface WaitingMessage {
 }
 
 export class RingOutbox {
-  private readonly writer: RingWriter
+  /** The ring, for messages that are written in place; see `reserve`. */
+  readonly writer: RingWriter
   private readonly waiting: WaitingMessage[] = []
   /** The first that waits, and, if it is one that goes in fragments, how much of it has gone. */
   private first = 0
@@ -35,14 +36,26 @@ export class RingOutbox {
     return this.waiting.length > 0
   }
 
+  /**
+   * Room in the ring for a message that is written in place: its byte offset, or -1 if others wait, or it does not fit, so that it
+   * has to be sent by `send`. `commit` ends it.
+   */
+  reserve(length: number): number {
+    return this.waiting.length === 0 && length <= this.writer.largest ? this.writer.reserve(length) : -1
+  }
+
+  commit(tag: number, length: number): void {
+    this.writer.commit(length, tag)
+    if (this.writer.unpublishedBytes >= PUBLISH_BYTES) this.writer.publish()
+  }
+
   /** Copies the message before it returns. The reader sees it after `flush` at the latest. */
   send(tag: number, message: Uint8Array): void {
-    const { writer } = this
-    if (this.waiting.length === 0 && message.length <= writer.largest) {
-      if (this.put(tag, message)) {
-        if (writer.unpublishedBytes >= PUBLISH_BYTES) writer.publish()
-        return
-      }
+    const offset = this.reserve(message.length)
+    if (offset >= 0) {
+      this.writer.bytes.set(message, offset)
+      this.commit(tag, message.length)
+      return
     }
     if (message.length > MAXIMUM_RING_MESSAGE_BYTES)
       throw new MillraceError('OVERFLOW', `a message of ${message.length} bytes to another thread; at most ${MAXIMUM_RING_MESSAGE_BYTES}`)
