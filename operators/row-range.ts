@@ -6,6 +6,7 @@ import { type RowCodec, rowCodec } from '../runtime/data/row-codec.ts'
 import type { Row } from '../runtime/data/row-kernels.ts'
 import type { Schema } from '../runtime/data/schema.ts'
 import { MillraceError } from '../runtime/error.ts'
+import { firstInOrder } from './first-in-order.ts'
 
 /** Bounds give values for the first of the leading columns, or for the first few. */
 export interface RangeBounds {
@@ -42,10 +43,10 @@ export class RowRange {
   }
 
   /**
-   * Indices of the rows of a batch within the bounds, in order.
+   * Indices of the rows of a batch within the bounds, in order; at most `limit`, for which not all of them are sorted.
    * @throws MillraceError BAD_ROW, UNKNOWN_COLUMN for bounds that are none
    */
-  select(batch: Batch, bounds: RangeBounds, dictionary: Dictionary): number[] {
+  select(batch: Batch, bounds: RangeBounds, dictionary: Dictionary, limit = Number.POSITIVE_INFINITY): number[] {
     const prefix = this.bound(bounds.prefix, dictionary)
     const from = this.bound(bounds.from, dictionary)
     const to = this.bound(bounds.to, dictionary)
@@ -56,7 +57,7 @@ export class RowRange {
       if (to !== null && this.compareBound(batch, i, to, dictionary) >= 0) continue
       rows.push(i)
     }
-    return rows.sort((a, b) => this.compare(batch, a, b, dictionary))
+    return firstInOrder(rows, limit, (a, b) => this.compare(batch, a, b, dictionary))
   }
 
   private compare(batch: Batch, a: number, b: number, dictionary: Dictionary): number {

@@ -62,8 +62,7 @@ export class KeptRows implements FollowedRows {
     const { reader, range } = this
     const { dictionary } = reader.arrangement.dataflow
     const batch = key === null ? reader.readAll(asOf) : reader.readKey(key, asOf)
-    const rows = range.select(batch, from === null ? {} : { from }, dictionary)
-    if (rows.length > limit) rows.length = Math.max(0, Math.floor(limit))
+    const rows = range.select(batch, from === null ? {} : { from }, dictionary, limit > 0 ? Math.floor(limit) : 0)
     return rows.map((i) => ({ row: reader.codec.readRow(batch, i, dictionary), diff: batch.differences[i] }))
   }
 
