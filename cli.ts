@@ -46,6 +46,8 @@ const context: Context = {
   err: output(process.stderr),
   variables: process.env,
   version,
+  program: fileURLToPath(import.meta.url),
+  threadEntry: new URL('./thread.js', import.meta.url),
   signals,
 }
 

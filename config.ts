@@ -5,6 +5,9 @@ import type { InputDefinition, InputDefinitions } from './operators/input-defini
 import type { Columns } from './runtime/data/schema.ts'
 import type { ReplayableSource } from './runtime/protocol/replayable-source.ts'
 
+export { type FilesOptions, files } from './connectors/file/replayable-file.ts'
+export { type GeneratedOptions, generated } from './connectors/generated.ts'
+export { type GeneratedBatch, type SourceContext, type SourceOptions, source } from './connectors/replayable-generator.ts'
 export type { Environment } from './runtime/env/environment.ts'
 export type { ChangeRun, RejectedRow } from './runtime/protocol/change-run.ts'
 export type { Position } from './runtime/protocol/position.ts'
@@ -33,7 +36,7 @@ export interface Configuration<J extends WithInputs = WithInputs> {
   readonly workers?: number
   /** `millrace run`: worker processes. With 1, the default, everything is in one process. */
   readonly processes?: number
-  /** `millrace run`: milliseconds between two times at least. Default 100. */
+  /** `millrace run`: milliseconds between two times at least. Default 10. */
   readonly tick?: number
   /** `millrace run`: where the coordinator listens, `host:port` or a port. Default `127.0.0.1:7400`, or another port if that is taken. */
   readonly listen?: string | number

@@ -1,7 +1,7 @@
 /** The coordinator's HTTP API, as commands use it. */
 
 import type { Environment } from '../runtime/env/environment.ts'
-import { type ErrorCode, MillraceError } from '../runtime/error.ts'
+import { MillraceError } from '../runtime/error.ts'
 import type { Security } from './security.ts'
 import { withTimeout } from './with-timeout.ts'
 
@@ -120,27 +120,36 @@ function parsed(text: string): unknown {
   }
 }
 
+interface ErrorBody {
+  readonly code?: unknown
+  readonly message?: unknown
+  readonly hint?: unknown
+  readonly leader?: unknown
+}
+
+function errorOf(value: unknown): ErrorBody {
+  const { error } = (typeof value === 'object' && value !== null ? value : {}) as { error?: unknown }
+  return typeof error === 'object' && error !== null ? error : {}
+}
+
 /** Who leads, as one says who does not; null if it knows nobody; undefined if the answer is about something else. */
 function leaderOf(value: unknown): string | null | undefined {
-  const { leader } = (typeof value === 'object' && value !== null ? value : {}) as { leader?: unknown }
-  return typeof leader === 'string' || leader === null ? leader : undefined
+  const { code, leader } = errorOf(value)
+  if (code !== 'NOT_LEADER') return undefined
+  return typeof leader === 'string' ? leader : null
 }
 
 function refusal(url: string, status: number, value: unknown): MillraceError {
-  const { error } = (typeof value === 'object' && value !== null ? value : {}) as { error?: { code?: unknown; message?: unknown } }
-  const said =
-    typeof error?.message === 'string'
-      ? error.message
-      : typeof value === 'string' && value !== ''
-        ? value.slice(0, SHOWN_BYTES).trim()
-        : `status ${status}`
+  const { code, message, hint } = errorOf(value)
+  const text = typeof value === 'string' && value !== '' ? value.slice(0, SHOWN_BYTES).trim() : `status ${status}`
+  const said = typeof message === 'string' ? message : text
   if (status === 401 || status === 403)
     return new MillraceError(
       'REFUSED',
       `${url} does not let us in: ${said}`,
       'Give the token of the cluster: --token-file or MILLRACE_TOKEN.',
     )
+  if (code === undefined && status !== 413) return new MillraceError('UNREACHABLE', `${url} is no coordinator of Millrace: ${said}`)
   if (status >= 500) return new MillraceError('UNREACHABLE', `${url} cannot do it now: ${said}`)
-  const code = typeof error?.code === 'string' ? (error.code as ErrorCode) : 'REFUSED'
-  return new MillraceError(code === 'UNKNOWN_NAME' || code === 'JOB' ? code : 'REFUSED', said)
+  return new MillraceError('REFUSED', said, typeof hint === 'string' ? hint : undefined)
 }

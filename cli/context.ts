@@ -19,6 +19,10 @@ export interface Context {
   readonly variables: Record<string, string | undefined>
   /** Of Millrace. */
   readonly version: string
+  /** The file of this program, with which processes of it are started. */
+  readonly program: string
+  /** The module that dataflow threads run. */
+  readonly threadEntry: URL
   readonly signals: Signals
 }
 

@@ -1,7 +1,8 @@
 /** Options that several commands have, and how their values are read. Each has an environment variable `MILLRACE_...`. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { isName, NAME_RULE } from '../coordinator/names.ts'
 import { addressText, parseAddress, parseUrls } from './configuration/address.ts'
-import { MAXIMUM_DRAIN_SECONDS, MAXIMUM_WORKERS, NAME_PATTERN, NAME_RULE } from './configuration/limits.ts'
+import { MAXIMUM_DRAIN_SECONDS, MAXIMUM_WORKERS } from './configuration/limits.ts'
 
 export const DEFAULT_COORDINATOR = 'http://127.0.0.1:7400'
 export const DEFAULT_COORDINATOR_PORT = 7400
@@ -33,7 +34,7 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
 }
 
 export function name(text: string): string {
-  if (!NAME_PATTERN.test(text)) throw new InvalidArgumentError(`It ${NAME_RULE}.`)
+  if (!isName(text)) throw new InvalidArgumentError(`It takes ${NAME_RULE}.`)
   return text
 }
 
@@ -43,6 +44,10 @@ export function address(text: string): string {
 
 export function urls(text: string): readonly string[] {
   return asArgument(() => parseUrls(text))
+}
+
+export function oneUrl(text: string): string {
+  return urls(text)[0]
 }
 
 export function several(text: string, before: readonly string[] | undefined): readonly string[] {

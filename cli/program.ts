@@ -1,9 +1,30 @@
 /** The command line as a whole: its commands, and what their ends mean. */
 import { Command, CommanderError } from 'commander'
 import { bundleCommand } from './commands/bundle-command.ts'
+import { coordinatorCommand } from './commands/coordinator-command.ts'
+import { deployCommand } from './commands/deploy-command.ts'
+import { drainCommand, dropCommand, jobsCommand } from './commands/jobs-command.ts'
+import { runCommand } from './commands/run-command.ts'
+import { statusCommand, topCommand } from './commands/status-command.ts'
 import { tokenCommand } from './commands/token-command.ts'
+import { workerCommand } from './commands/worker-command.ts'
 import type { Context } from './context.ts'
 import { EXIT_OK, EXIT_USAGE, errorJson, errorText, exitCodeOf } from './exit.ts'
+
+/** In the order in which `--help` lists them. */
+const COMMANDS = [
+  runCommand,
+  coordinatorCommand,
+  workerCommand,
+  deployCommand,
+  jobsCommand,
+  dropCommand,
+  drainCommand,
+  statusCommand,
+  topCommand,
+  bundleCommand,
+  tokenCommand,
+]
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong options or configuration, 3 nobody answers, 4 refused.
@@ -47,6 +68,6 @@ export function createProgram(context: Context): Command {
     .showHelpAfterError('Run with --help to see all options.')
     .helpCommand(true)
     .addHelpText('after', EXIT_CODES)
-  for (const command of [bundleCommand(context), tokenCommand(context)]) program.addCommand(command.copyInheritedSettings(program))
+  for (const create of COMMANDS) program.addCommand(create(context).copyInheritedSettings(program))
   return program
 }

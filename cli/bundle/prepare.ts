@@ -1,8 +1,10 @@
 /** From the files that a command names to a job that can be deployed: bundled, loaded once, its configuration checked. */
+
+import { stop } from 'esbuild'
+import { isName, NAME_RULE } from '../../coordinator/names.ts'
 import type { InputDefinitions } from '../../operators/input-definition.ts'
 import type { Job, OutputDefinitions } from '../../operators/job.ts'
 import { MillraceError } from '../../runtime/error.ts'
-import { NAME_PATTERN, NAME_RULE } from '../configuration/limits.ts'
 import { inputsWithoutSource, type ValidConfiguration, validateConfiguration } from '../configuration/validate.ts'
 import type { Context } from '../context.ts'
 import { shownPath } from '../shown-path.ts'
@@ -30,6 +32,8 @@ export interface PrepareOptions {
 export async function prepareJob(path: string, options: PrepareOptions, { err }: Context): Promise<PreparedJob> {
   const { config, external, name: given } = options
   const bundle = await bundleJob(path, { ...(config === undefined ? {} : { config }), ...(external === undefined ? {} : { external }) })
+  // It has a process of its own, which would stay for as long as this one.
+  await stop()
   const { job, config: exported } = loadBundle(bundle)
   const file = bundle.configFile === null ? 'the configuration' : shownPath(bundle.configFile)
   const configuration = validateConfiguration(exported, job, file)
@@ -41,10 +45,10 @@ export async function prepareJob(path: string, options: PrepareOptions, { err }:
       `Write: export default defineConfig<typeof job>({ sources: { ${empty[0]}: files({ path: '${empty[0]}.jsonl' }) } })`,
     )
   const name = given ?? configuration.name ?? job.name
-  if (!NAME_PATTERN.test(name))
+  if (!isName(name))
     throw new MillraceError(
       'JOB',
-      `${JSON.stringify(name)} is no name for a job in a cluster: a name ${NAME_RULE}.`,
+      `${JSON.stringify(name)} is no name for a job in a cluster: it takes ${NAME_RULE}.`,
       'Give it one: --name NAME, or name in the configuration.',
     )
   for (const warning of bundle.warnings) err.write(`warning: ${warning}\n`)

@@ -1,6 +1,7 @@
 /** Checks what a configuration file exports, and says what to do about each mistake. */
 import { z } from 'zod'
 import type { Configuration } from '../../config.ts'
+import { isName, NAME_RULE } from '../../coordinator/names.ts'
 import { ImportedDefinition } from '../../operators/import-definition.ts'
 import type { InputDefinitions } from '../../operators/input-definition.ts'
 import type { Job, OutputDefinitions } from '../../operators/job.ts'
@@ -8,7 +9,7 @@ import { didYouMean } from '../../runtime/data/suggest.ts'
 import { MillraceError } from '../../runtime/error.ts'
 import type { ReplayableSource } from '../../runtime/protocol/replayable-source.ts'
 import { addressText, parseAddress } from './address.ts'
-import { MAXIMUM_DRAIN_SECONDS, MAXIMUM_PROCESSES, MAXIMUM_TICK, MAXIMUM_WORKERS, NAME_PATTERN, NAME_RULE } from './limits.ts'
+import { MAXIMUM_DRAIN_SECONDS, MAXIMUM_PROCESSES, MAXIMUM_TICK, MAXIMUM_WORKERS } from './limits.ts'
 
 const ADDRESS_RULE = 'takes host:port or a port'
 const address = z.union([z.string(), z.number()], { error: ADDRESS_RULE }).transform((given, context) => {
@@ -25,7 +26,7 @@ const whole = (least: number, most: number, unit: string): z.ZodNumber => {
   return z.number({ error }).int({ error }).min(least, { error }).max(most, { error })
 }
 
-const name = z.string({ error: 'takes a text' }).regex(NAME_PATTERN, { error: NAME_RULE })
+const name = z.string({ error: 'takes a text' }).refine(isName, { error: `takes ${NAME_RULE}` })
 
 const source = z.custom<ReplayableSource>(
   (value) => {

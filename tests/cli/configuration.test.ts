@@ -97,7 +97,7 @@ describe('a configuration file', () => {
       'drainSeconds takes a whole number of seconds, 0 to 3600, not -1.',
     ])
     expect(problems({ name: 'my job' })).toEqual([
-      'name takes letters, digits, dots, dashes and underscores, at most 128, and begins with a letter or digit, not "my job".',
+      'name takes letters, digits, and between them dots, dashes and underscores, at most 63, not "my job".',
     ])
     expect(problems({ listen: 'here' })).toEqual(['listen takes host:port or a port, not "here".'])
     expect(problems({ admin: {} })).toEqual(['admin takes host:port or a port, not an object.'])

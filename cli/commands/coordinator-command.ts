@@ -1,0 +1,111 @@
+/** `millrace coordinator`: who decides in a cluster. */
+import { Command, Option } from 'commander'
+import { parseAddress } from '../configuration/address.ts'
+import { MAXIMUM_PROCESSES, MAXIMUM_TICK } from '../configuration/limits.ts'
+import type { Context } from '../context.ts'
+import { startCoordinator, waitForLeadership } from '../coordinator-host.ts'
+import { drainOnSignal } from '../drain.ts'
+import { openLog } from '../open-log.ts'
+import {
+  address,
+  clusterOption,
+  DEFAULT_CLUSTER,
+  DEFAULT_COORDINATOR_PORT,
+  DEFAULT_DRAIN_SECONDS,
+  drainOption,
+  logOptions,
+  oneUrl,
+  securityOptions,
+  wholeNumber,
+  withOptions,
+} from '../options.ts'
+import { readSecurity, requireTokenUnlessLoopback, type SecurityOptions } from '../security.ts'
+import { DEFAULT_STORE, openStore, parseStore, storeText } from '../store.ts'
+
+interface Options extends SecurityOptions {
+  readonly listen: string
+  readonly advertise?: string
+  readonly store: string
+  readonly cluster?: string
+  readonly standby?: boolean
+  readonly tick?: number
+  readonly minimumProcesses?: number
+  readonly drainSeconds?: number
+  readonly logLevel?: string
+}
+
+export function coordinatorCommand(context: Context): Command {
+  const command = new Command('coordinator')
+    .description('run the coordinator of a cluster, or a standby of it')
+    .addOption(
+      new Option('--listen <address>', 'host:port for worker processes and for the other commands')
+        .env('MILLRACE_LISTEN')
+        .argParser(address)
+        .default(`127.0.0.1:${DEFAULT_COORDINATOR_PORT}`),
+    )
+    .addOption(
+      new Option('--advertise <url>', 'what others connect to, if it is not where this process listens')
+        .env('MILLRACE_ADVERTISE')
+        .argParser(oneUrl),
+    )
+    .addOption(
+      new Option('--store <store>', 'where its facts are: local:DIR, postgres://user@host/database, kubernetes:DIR, or memory')
+        .env('MILLRACE_STORE')
+        .default(DEFAULT_STORE),
+    )
+    .addOption(clusterOption())
+    .addOption(new Option('--standby', 'wait where another one leads, and take over when it is gone'))
+    .addOption(
+      new Option('--tick <ms>', 'milliseconds between two times at least').env('MILLRACE_TICK').argParser(wholeNumber(1, MAXIMUM_TICK)),
+    )
+    .addOption(
+      new Option('--minimum-processes <n>', 'worker processes that a group waits for before it begins')
+        .env('MILLRACE_MINIMUM_PROCESSES')
+        .argParser(wholeNumber(1, MAXIMUM_PROCESSES)),
+    )
+    .addOption(drainOption())
+  return withOptions(command, securityOptions(), logOptions())
+    .addHelpText(
+      'after',
+      '\nExample:\n  millrace coordinator --listen 10.0.0.1:7400 --store local:/var/lib/millrace --token-file token.txt',
+    )
+    .action((options: Options) => run(options, command, context))
+}
+
+async function run(options: Options, command: Command, context: Context): Promise<void> {
+  const security = readSecurity(options, context)
+  const listen = parseAddress(options.listen)
+  requireTokenUnlessLoopback(listen, security, 'The coordinator')
+  const { cluster = DEFAULT_CLUSTER, drainSeconds = DEFAULT_DRAIN_SECONDS } = options
+  const choice = parseStore(options.store, command.getOptionValueSource('store') === 'cli')
+  const log = openLog(options.logLevel, security, context)
+  const store = await openStore(choice, cluster, context.environment)
+  const coordinator = await startCoordinator(
+    store,
+    {
+      cluster,
+      listen,
+      advertise: options.advertise ?? null,
+      anyPort: false,
+      security,
+      minimumProcesses: options.minimumProcesses ?? 1,
+      tick: options.tick ?? null,
+      onEvent: ({ group, text }) => log.info(text, group === null ? {} : { group }),
+      onError: (error) => log.error('this should not have happened', { error }),
+    },
+    context,
+  )
+  const draining = drainOnSignal(context, { seconds: drainSeconds, say: (text) => log.info(text), drain: () => coordinator.stop() })
+  try {
+    log.info('the coordinator listens', { url: coordinator.url, cluster, store: storeText(choice) })
+    if (options.standby === true && !coordinator.leads) log.info('it stands by: another one leads', { leader: (await store.leader())?.url })
+    else await Promise.race([waitForLeadership(coordinator, store, context), draining.done])
+    await draining.done
+  } catch (error) {
+    await coordinator.stop()
+    throw error
+  } finally {
+    draining.stop()
+    await store.close()
+  }
+}
