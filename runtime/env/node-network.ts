@@ -68,6 +68,8 @@ export class NodeNetwork implements Network {
           server.close(() => resolve())
           upgrade?.close()
           server.closeAllConnections()
+          // Those in the middle of a TLS handshake are not yet connections of the server.
+          pending.destroy()
         }),
     }
   }

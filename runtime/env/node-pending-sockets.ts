@@ -10,10 +10,6 @@ export class PendingSockets {
     this.maximum = maximum
   }
 
-  get size(): number {
-    return this.sockets.size
-  }
-
   /** Beyond the maximum the one that has been silent longest goes: a proper client says what it wants at once. */
   add(socket: Socket): void {
     const name = nameOf(socket)
@@ -24,6 +20,10 @@ export class PendingSockets {
     if (this.sockets.size <= this.maximum) return
     const [oldest] = this.sockets.values()
     oldest.destroy()
+  }
+
+  destroy(): void {
+    for (const socket of [...this.sockets.values()]) socket.destroy()
   }
 
   /** It sent a whole request. An encrypted socket has the name of the one below it. */

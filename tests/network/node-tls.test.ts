@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect as connectSocket } from 'node:net'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { TlsIdentity } from '../../runtime/env/connection.ts'
 import type { HttpServer } from '../../runtime/env/network.ts'
@@ -99,6 +101,18 @@ describe('TLS with an authority of our own', () => {
     const listening = await serve({ certificate: server.certificate, key: server.key })
     await expect(network.connect(listening.url.replace('https', 'http'))).rejects.toMatchObject({ code: 'UNREACHABLE' })
     await listening.close()
+  })
+
+  it('and somebody who says nothing do not keep a server from closing', async () => {
+    const listening = await serve({ certificate: server.certificate, key: server.key })
+    const silent = connectSocket(listening.port, '127.0.0.1')
+    silent.on('error', () => undefined)
+    await once(silent, 'connect')
+    await network.fetch(new Request(listening.url), { tls: { ca: own.cert } })
+    const started = Date.now()
+    await listening.close()
+    expect(Date.now() - started).toBeLessThan(2000)
+    silent.destroy()
   })
 
   it('is not given what is none', async () => {
