@@ -2,8 +2,10 @@
 import { describe, expect, test } from 'vitest'
 import type { InputDefinitions } from '../../operators/input-definition.ts'
 import type { Job, OutputDefinitions } from '../../operators/job.ts'
+import { ShardTable } from '../../runtime/channel/shard-table.ts'
 import { SeededRandom } from '../../runtime/env/seeded-random.ts'
 import type { ChangeRun } from '../../runtime/protocol/change-run.ts'
+import { GatewayShape } from '../../worker/process/gateway-shape.ts'
 import { TooLarge } from '../harness/family.ts'
 import { generate, type Wanted } from '../harness/generate.ts'
 import { evaluate, Inputs, inputName, outputName, type Program, programOf } from '../harness/program.ts'
@@ -95,6 +97,7 @@ function check(seed: number, workers: number, wanted: Wanted = {}): void {
     known: new Map(),
     heard: threads.follow(FLOW, outputName(output), 0).heard,
   }))
+  const owners = [...ShardTable.even(1, workers).owners]
   let compacted = 0
   const look = (): void => {
     const visible = threads.show(FLOW, (time) => {
@@ -107,7 +110,9 @@ function check(seed: number, workers: number, wanted: Wanted = {}): void {
     const right = expected.find((one) => one.time === time) as Expected
     const output = below(outputs.length)
     if (!kept(output)) return
-    const { rows, errors } = threads.read(FLOW, outputName(output), time)
+    const { rows, errors, threads: places } = threads.read(FLOW, outputName(output), time)
+    const shape = threads.shapeOf(FLOW, outputName(output))
+    if (shape.sharded) expect(rows.map(({ row }) => new GatewayShape(shape).workerOf(row, owners))).toEqual(places)
     expect(errors, streams(-1)).toEqual([])
     expect(plain(summed(rows)), `output ${output} read as of ${time}, ${streams(-1)}`).toEqual(plain(right.outputs[output]))
     readers.push({ output, after: time, known: summed(rows), heard: threads.follow(FLOW, outputName(output), time).heard })

@@ -5,7 +5,7 @@ import type { Job, OutputDefinitions } from '../../operators/job.ts'
 import { ShardTable } from '../../runtime/channel/shard-table.ts'
 import type { ChangeRun } from '../../runtime/protocol/change-run.ts'
 import type { ThreadStats } from '../../runtime/protocol/control.ts'
-import type { CountedRow, DataflowInstalled, ReadOutput, ThreadCommand, ThreadEvent } from '../../runtime/protocol/thread.ts'
+import type { CountedRow, DataflowInstalled, OutputShape, ReadOutput, ThreadCommand, ThreadEvent } from '../../runtime/protocol/thread.ts'
 import type { JobLoader, LoadedJob } from '../../worker/job-loader.ts'
 import type { ThreadOutlet } from '../../worker/thread-actor.ts'
 import { ThreadService } from '../../worker/thread-service.ts'
@@ -64,6 +64,8 @@ export class Heard {
 
 export interface Answer {
   readonly rows: readonly CountedRow[]
+  /** By row the thread that has it. */
+  readonly threads: readonly number[]
   readonly errors: readonly string[]
 }
 
@@ -79,7 +81,7 @@ export class Threads {
   private readonly below: (bound: number) => number
   private readonly links: Uint8Array[][][]
   private readonly follows = new Map<number, Heard>()
-  private readonly reads = new Map<number, { rows: CountedRow[]; errors: string[]; left: number }>()
+  private readonly reads = new Map<number, { rows: CountedRow[]; threads: number[]; errors: string[]; left: number }>()
   private requests = 0
   private workers = 0
   /** Called after every action. */
@@ -157,11 +159,15 @@ export class Threads {
 
   follow(dataflow: number, output: string, after: number): { readonly request: number; readonly heard: Heard } {
     const request = ++this.requests
-    const shape = this.installed.find(({ event }) => event.dataflow === dataflow)?.event.outputs.find(({ name }) => name === output)
-    const heard = new Heard(shape?.kept ?? false)
+    const heard = new Heard(this.shapeOf(dataflow, output).kept)
     this.follows.set(request, heard)
     this.all({ kind: 'follow', request, dataflow, output, after })
     return { request, heard }
+  }
+
+  shapeOf(dataflow: number, output: string): OutputShape {
+    const outputs = this.installed.find(({ event }) => event.dataflow === dataflow)?.event.outputs
+    return outputs?.find(({ name }) => name === output) as OutputShape
   }
 
   unfollow(request: number): void {
@@ -171,7 +177,7 @@ export class Threads {
   /** Asks all threads; runs until all have answered. */
   read(dataflow: number, output: string, asOf: number, query: Partial<Pick<ReadOutput, 'errors' | 'key' | 'from' | 'limit'>> = {}): Answer {
     const request = ++this.requests
-    const answer = { rows: [] as CountedRow[], errors: [] as string[], left: this.workers }
+    const answer = { rows: [] as CountedRow[], threads: [] as number[], errors: [] as string[], left: this.workers }
     this.reads.set(request, answer)
     const { errors = false, key = null, from = null, limit = Number.POSITIVE_INFINITY } = query
     this.all({ kind: 'read', request, dataflow, output, errors, asOf, key, from, limit })
@@ -268,6 +274,7 @@ export class Threads {
     if (answer === undefined) return
     answer.left--
     answer.rows.push(...rows)
+    for (let i = 0; i < rows.length; i++) answer.threads.push(thread)
     if (error !== null) answer.errors.push(error.code)
   }
 
