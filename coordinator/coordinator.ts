@@ -7,6 +7,7 @@ import type { Environment } from '../runtime/env/environment.ts'
 import type { HttpServer } from '../runtime/env/network.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { CONTROL_PATH } from '../runtime/protocol/control.ts'
+import { BoundedStore } from './bounded-store.ts'
 import { notLeading } from './hello.ts'
 import { History } from './history.ts'
 import { type ApiState, answerRequest } from './http.ts'
@@ -38,7 +39,8 @@ export class Coordinator {
       throw new MillraceError('CONFIG', 'the coordinator must wait longer for a heartbeat than the lease that it grants')
     this.options = options
     this.history = new History(environment.clock, limits.maximumEvents, options.onEvent)
-    this.world = { environment, store, limits, history: this.history, onError: options.onError }
+    const bounded = new BoundedStore(store, environment.timers, limits.storeTimeoutMilliseconds)
+    this.world = { environment, store: bounded, limits, history: this.history, onError: options.onError }
   }
 
   /**

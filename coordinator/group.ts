@@ -32,6 +32,8 @@ export interface GroupLeader {
 
 /** Why and when a new generation begins. */
 interface Wanted {
+  /** Names of processes that joined, and what else. */
+  readonly joined: string[]
   readonly reasons: string[]
   /** Monotonic, microseconds: when it was first wanted. */
   readonly since: number
@@ -115,7 +117,7 @@ export class Group implements GenerationGroup {
       this.held.set(process.id, held)
       return true
     }
-    this.want(`process ${process.name} joined`, 'join')
+    this.want(process.name, 'join')
     return false
   }
 
@@ -132,7 +134,7 @@ export class Group implements GenerationGroup {
     const { generation } = this
     if (this.choosing?.has(process.id) === true) return false
     if (generation === null || !generation.isMember(process.id)) {
-      this.want(`process ${process.name} came back`, 'join')
+      this.want(process.name, 'join')
       return false
     }
     if (held !== null && generation.canRejoin(held)) return true
@@ -226,8 +228,7 @@ export class Group implements GenerationGroup {
     process.exclusion = { until, reason, times }
     this.tell(`process ${process.name} is left out for ${duration(wait)}: ${reason}`)
     this.term.after(wait, () => {
-      if (process.exclusion?.until === until && this.processes.get(id) === process)
-        this.want(`process ${process.name} is tried again`, 'join')
+      if (process.exclusion?.until === until && this.processes.get(id) === process) this.want(process.name, 'join')
     })
   }
 
@@ -273,8 +274,7 @@ export class Group implements GenerationGroup {
         generation.resume(this.dataflows.values(), held)
         this.fencedUntil = 0
         this.tell(`generation ${this.fact.generation} goes on: all ${held.size} processes came back`)
-        for (const process of this.processes.values())
-          if (!generation.isMember(process.id)) this.want(`process ${process.name} joined`, 'join')
+        for (const process of this.processes.values()) if (!generation.isMember(process.id)) this.want(process.name, 'join')
         return
       } catch (error) {
         if (!isCode(error, 'PROTOCOL')) throw error
@@ -294,14 +294,16 @@ export class Group implements GenerationGroup {
 
   // ---- generations
 
+  /** @param reason of a join the name of the process */
   private want(reason: string, cause: 'join' | 'leave' | 'failure'): void {
     if (this.held !== null) return
     const now = this.term.now()
     const { joinDebounceMilliseconds, joinDebounces } = this.limits
     const patient = cause === 'join'
-    const wanted = this.wanted ?? { reasons: [], since: now, due: Number.POSITIVE_INFINITY, patient: true }
+    const wanted = this.wanted ?? { joined: [], reasons: [], since: now, due: Number.POSITIVE_INFINITY, patient: true }
     this.wanted = wanted
-    if (!wanted.reasons.includes(reason)) wanted.reasons.push(reason)
+    const texts = patient ? wanted.joined : wanted.reasons
+    if (!texts.includes(reason)) texts.push(reason)
     if (!patient) wanted.patient = false
     const most = wanted.since + 1000 * joinDebounceMilliseconds * joinDebounces
     wanted.due = wanted.patient ? Math.min(most, now + 1000 * joinDebounceMilliseconds) : Math.min(wanted.due, now)
@@ -332,7 +334,7 @@ export class Group implements GenerationGroup {
       this.schedule()
       return
     }
-    const chosen = [...this.processes.values()].filter((process) => process.isReady(now))
+    const chosen = [...this.processes.values()].filter((process) => process.isReady(now)).sort(byName)
     if (this.fact.generation === 0 && chosen.length < this.leader.minimumProcesses) {
       this.wanted = null
       if (chosen.length > 0) this.tell(`waits for ${this.leader.minimumProcesses} processes, ${chosen.length} so far`)
@@ -344,7 +346,7 @@ export class Group implements GenerationGroup {
     this.generation?.stop()
     this.generation = null
     try {
-      await this.beginWith(chosen, wanted.reasons.join('; '), now)
+      await this.beginWith(chosen, reasonOf(wanted), now)
     } finally {
       this.choosing = null
       this.schedule()
@@ -450,4 +452,14 @@ export class Group implements GenerationGroup {
   private tell(text: string): void {
     this.term.history.add(this.name, text)
   }
+}
+
+function reasonOf({ reasons, joined }: Wanted): string {
+  if (joined.length === 0) return reasons.join('; ')
+  const names = joined.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+  return [...reasons, `${names.length === 1 ? 'process' : 'processes'} ${names.join(', ')} joined`].join('; ')
+}
+
+function byName(a: MemberProcess, b: MemberProcess): number {
+  return a.name.localeCompare(b.name, 'en', { numeric: true })
 }

@@ -3,13 +3,17 @@ import type { Connection } from '../runtime/env/connection.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { Catalog, type Deployment } from './catalog.ts'
 import type { Dataflow } from './dataflow.ts'
+import { isCode, messageOf } from './error-code.ts'
 import { CEILING_KEY, CLUSTER_KEY, GROUP_PREFIX, readFact, setFact } from './facts.ts'
 import { Group, type GroupLeader } from './group.ts'
+import type { MemberProcess } from './member-process.ts'
 import { Membership } from './membership.ts'
 import type { MetadataStore } from './metadata/metadata-store.ts'
 import { Snapshots } from './snapshots.ts'
 import type { Term } from './term.ts'
 import { Ceiling } from './timeline.ts'
+
+const BUNDLE_RETRY_MILLISECONDS = 500
 
 export interface LeaderOptions {
   readonly cluster: string
@@ -35,10 +39,7 @@ export class Leader implements GroupLeader {
     this.membership = new Membership(term, {
       cluster: options.cluster,
       group: (name) => this.group(name),
-      needBundle: async (process, digest) => {
-        const code = await catalog.bundle(digest)
-        if (code !== null && term.leads()) process.send({ kind: 'bundle', digest, code })
-      },
+      needBundle: (process, digest) => this.sendBundle(process, digest),
     })
     this.snapshots = new Snapshots(term, (dataflow) => this.generationOf(dataflow.group))
   }
@@ -113,6 +114,24 @@ export class Leader implements GroupLeader {
 
   failed(dataflow: Dataflow, code: string, message: string): void {
     this.catalog.failed(dataflow, code, message)
+  }
+
+  /** A store that cannot be read is asked again, for as long as the job may take to be installed. */
+  private async sendBundle(process: MemberProcess, digest: string): Promise<void> {
+    const { term } = this
+    const until = term.now() + 1000 * term.limits.installMilliseconds
+    for (;;) {
+      try {
+        const code = await this.catalog.bundle(digest)
+        if (code !== null && term.leads()) process.send({ kind: 'bundle', digest, code })
+        return
+      } catch (error) {
+        if (!isCode(error, 'STORE')) throw error
+        if (!term.leads() || term.now() >= until) return
+        term.history.add(process.group, `a bundle could not be read: ${messageOf(error)}`)
+      }
+      await term.pause(BUNDLE_RETRY_MILLISECONDS)
+    }
   }
 
   private generationOf(group: string): number {

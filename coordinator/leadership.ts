@@ -6,7 +6,6 @@ import type { Timer } from '../runtime/env/environment.ts'
 import { isCode, messageOf } from './error-code.ts'
 import type { Holder } from './metadata/metadata-store.ts'
 import { Term } from './term.ts'
-import { withinTime } from './within-time.ts'
 import type { World } from './world.ts'
 
 export interface LeadershipEvents {
@@ -66,8 +65,8 @@ export class Leadership {
     const holder: Holder = { id: `${this.name}-${this.terms}`, url: this.url }
     const sentAt = this.world.environment.clock.monotonic()
     try {
-      const lease = await this.withinTime(this.world.store.acquire(holder, this.world.limits.leadershipMilliseconds))
-      if (lease === null) this.known = await this.withinTime(this.world.store.leader())
+      const lease = await this.world.store.acquire(holder, this.world.limits.leadershipMilliseconds)
+      if (lease === null) this.known = await this.world.store.leader()
       else {
         const term = new Term(this.world, lease, this.validUntil(sentAt), (reason) => this.end(term, reason))
         if (this.stopped) return await this.release(term)
@@ -125,10 +124,6 @@ export class Leadership {
     } catch (error) {
       this.problem(`the lease could not be given back: ${messageOf(error)}`)
     }
-  }
-
-  private withinTime<T>(answer: Promise<T>): Promise<T> {
-    return withinTime(this.world.environment.timers, this.world.limits.storeTimeoutMilliseconds, answer)
   }
 
   private validUntil(sentAt: number): number {

@@ -4,11 +4,11 @@
  */
 import type { Environment, Timer } from '../runtime/env/environment.ts'
 import { MillraceError } from '../runtime/error.ts'
+import { TooLate } from './bounded-store.ts'
 import { isCode, messageOf } from './error-code.ts'
 import type { History } from './history.ts'
 import type { Fact, Lease, MetadataStore } from './metadata/metadata-store.ts'
 import type { CoordinatorLimits } from './options.ts'
-import { TooLate, withinTime } from './within-time.ts'
 import type { World } from './world.ts'
 
 export class Term {
@@ -125,7 +125,7 @@ export class Term {
     for (let attempt = 1; ; attempt++) {
       if (!this.leads()) throw new MillraceError('FENCED', 'this coordinator does not lead any more')
       try {
-        await withinTime(this.environment.timers, this.limits.storeTimeoutMilliseconds, this.store.write(this.lease, facts))
+        await this.store.write(this.lease, facts)
         // Written, but whoever continues must not act on it.
         if (this.over) throw new MillraceError('FENCED', 'this coordinator does not lead any more')
         return
@@ -138,11 +138,12 @@ export class Term {
         }
         if (this.over) throw new MillraceError('FENCED', 'this coordinator does not lead any more', undefined, { cause: error })
       }
-      await this.sleep(storeRetryMilliseconds * 2 ** (attempt - 1))
+      await this.pause(storeRetryMilliseconds * 2 ** (attempt - 1))
     }
   }
 
-  private sleep(milliseconds: number): Promise<void> {
+  /** Whether or not the term has ended meanwhile. */
+  pause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       this.environment.timers.setTimeout(resolve, milliseconds)
     })
