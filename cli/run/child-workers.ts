@@ -5,7 +5,7 @@ import { addressText, isLoopback, parseAddress } from '../configuration/address.
 import type { Context } from '../context.ts'
 import { Child, type ChildEnd } from '../processes/child.ts'
 import { Supervisor } from '../processes/supervisor.ts'
-import type { Workers, WorkersOptions } from './local-cluster.ts'
+import type { Workers, WorkersOptions } from './workers.ts'
 
 /** Variables that say what the parameters of each child say. */
 const OPTION_VARIABLES = [

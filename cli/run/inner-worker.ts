@@ -4,7 +4,7 @@ import { JOB_FOLDER_VARIABLE } from '../bundle/module-place.ts'
 import type { Context } from '../context.ts'
 import { openLog } from '../open-log.ts'
 import { startWorkerHost, type WorkerHost } from '../processes/worker-host.ts'
-import type { Workers, WorkersOptions } from './local-cluster.ts'
+import type { Workers, WorkersOptions } from './workers.ts'
 
 export class InnerWorker implements Workers {
   readonly failed: Promise<never>

@@ -4,55 +4,17 @@
  */
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import { MillraceError } from '../../runtime/error.ts'
-import type { PreparedJob } from '../bundle/prepare.ts'
 import { CoordinatorClient } from '../client.ts'
-import type { Address } from '../configuration/address.ts'
 import type { Context } from '../context.ts'
 import { startCoordinator } from '../coordinator-host.ts'
 import { drainOnSignal } from '../drain.ts'
 import { DEFAULT_TIMEOUT_SECONDS } from '../options.ts'
-import type { Security } from '../security.ts'
-import { openStore, type StoreChoice } from '../store.ts'
+import { openStore } from '../store.ts'
 import { ChildWorkers } from './child-workers.ts'
 import { InnerWorker } from './inner-worker.ts'
+import type { LocalClusterOptions } from './run-options.ts'
 import { RunView } from './run-view.ts'
-
-export interface LocalClusterOptions {
-  readonly job: PreparedJob
-  readonly jobFolder: string
-  readonly cluster: string
-  readonly group: string
-  readonly processes: number
-  /** Of each process. */
-  readonly threads: number
-  readonly coordinator: Address
-  readonly anyCoordinatorPort: boolean
-  /** Of the first worker process. */
-  readonly http: Address
-  readonly anyHttpPort: boolean
-  readonly admin: Address | null
-  /** Milliseconds; null for the default. */
-  readonly tick: number | null
-  readonly drainSeconds: number
-  readonly store: StoreChoice
-  readonly security: Security
-  readonly logLevel: string | undefined
-  readonly json: boolean
-}
-
-/** The worker processes, wherever they are. */
-export interface Workers {
-  start(coordinator: string): Promise<void>
-  /** Rejects when none is left, or with what ended the only one. */
-  readonly failed: Promise<never>
-  stop(seconds: number): Promise<void>
-  /** At once. */
-  kill(): void
-}
-
-export interface WorkersOptions extends LocalClusterOptions {
-  readonly view: RunView
-}
+import type { Workers, WorkersOptions } from './workers.ts'
 
 const LOOK_MILLISECONDS = 500
 

@@ -6,7 +6,7 @@ import { errorText } from '../exit.ts'
 import { LiveLine } from '../view/live-line.ts'
 import { jobSummary } from '../view/status-view.ts'
 import { momentText } from '../view/units.ts'
-import type { LocalClusterOptions } from './local-cluster.ts'
+import type { LocalClusterOptions } from './run-options.ts'
 
 export class RunView {
   private readonly options: LocalClusterOptions
