@@ -127,6 +127,13 @@ export interface ThreadStats {
   readonly outboundBytes: number
   readonly inboundMessages: number
   readonly heapBytes: number
+  /** What went to other workers and came from them since the thread started; earlier releases do not tell. */
+  readonly exchanged?: {
+    readonly framesOut: number
+    readonly bytesOut: number
+    readonly framesIn: number
+    readonly bytesIn: number
+  }
   readonly dataflows: readonly {
     readonly dataflow: number
     /** Its outputs are complete up to here. */
@@ -136,6 +143,8 @@ export interface ThreadStats {
     readonly stateBytes: number
     readonly rows: number
     readonly errors: number
+    /** Rows that this worker keeps, by output; earlier releases do not tell. */
+    readonly outputRows?: Readonly<Record<string, number>>
   }[]
 }
 
