@@ -33,7 +33,7 @@ export class SimulatedConnection implements Connection {
     this.end = end
     this.maximumMessageBytes = maximumMessageBytes
     this.inbound = new KeptMessages(
-      (work) => void life.fabric.events.at(0, life, work),
+      (work) => void life.world.events.at(0, life, work),
       () => this.end.hold(false),
     )
     end.onParcel = (parcel) => this.receive(parcel as ConnectionParcel)
@@ -79,7 +79,7 @@ export class SimulatedConnection implements Connection {
     this.end.hold(false)
     this.end.send({ closed: reason })
     const { life } = this.end
-    life.fabric.events.at(life.fabric.events.time + CLOSE_MILLISECONDS * 1000, life, () => this.end.lose(reason))
+    life.world.events.at(life.world.events.time + CLOSE_MILLISECONDS * 1000, life, () => this.end.lose(reason))
   }
 
   terminate(): void {
@@ -107,8 +107,8 @@ export class SimulatedConnection implements Connection {
     if (this.ended !== null) return
     const link = this.end.incoming
     const fate: Fate = link === null ? 'deliver' : link.fate()
-    if (link !== null && this.end.life.fabric.trace !== null)
-      this.end.life.fabric.note(`${link.from}>${link.to} ${fate} ${sent.length} bytes`)
+    if (link !== null && this.end.life.world.trace !== null)
+      this.end.life.world.note(`${link.from}>${link.to} ${fate} ${sent.length} bytes`)
     if (fate === 'lose') {
       this.end.break()
       return
@@ -134,7 +134,7 @@ export class SimulatedConnection implements Connection {
     if (!this.filled || this.bufferedBytes > 0) return
     this.filled = false
     const { life } = this.end
-    life.fabric.events.at(0, life, () => {
+    life.world.events.at(0, life, () => {
       if (this.open) this.onDrain?.()
     })
   }
@@ -144,7 +144,7 @@ export class SimulatedConnection implements Connection {
     this.finished = true
     this.open = false
     const { life, peerHost } = this.end
-    life.fabric.note(`${peerHost}>${life.host} over: ${this.ended ?? reason}`)
+    life.world.note(`${peerHost}>${life.host} over: ${this.ended ?? reason}`)
     this.onOver()
     this.inbound.close(this.ended ?? reason)
   }

@@ -20,7 +20,7 @@ export function exchange(end: SimulatedEnd, request: Request): Promise<Response>
   return new Promise((resolve, reject) => {
     let body: ReadableStreamDefaultController<Uint8Array> | null = null
     let arrived: (() => void) | null = null
-    const { events } = life.fabric
+    const { events } = life.world
     const timeout = events.at(events.time + HEADERS_MILLISECONDS * 1000, life, () => {
       end.reset()
       fail('no answer')

@@ -1,13 +1,19 @@
 /** The hosts of a simulated world, the ways between them, and how a session between two of them comes about. */
 import { SeededRandom } from './seeded-random.ts'
 import type { SimulatedEvents } from './simulated-events.ts'
-import type { SimulatedLife } from './simulated-life.ts'
+import type { SimulatedLife, Surroundings } from './simulated-life.ts'
 import { type LinkConditions, SimulatedLink } from './simulated-link.ts'
 import { SimulatedEnd } from './simulated-session.ts'
 
 const LOOPBACK_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]', '0.0.0.0', '[::]'])
 
-export class SimulatedFabric {
+export interface Listening {
+  /** By which names it can be reached. */
+  readonly reach: 'loopback' | 'name' | 'any'
+  readonly accept: (end: SimulatedEnd) => void
+}
+
+export class SimulatedFabric implements Surroundings {
   readonly events: SimulatedEvents
   /** Of links that are made from now on. */
   conditions: LinkConditions
@@ -16,6 +22,7 @@ export class SimulatedFabric {
   private readonly lives = new Map<string, SimulatedLife>()
   /** Hosts whose machine is off: nobody there refuses anything. */
   private readonly silent = new Set<string>()
+  private readonly ports = new WeakMap<SimulatedLife, Map<number, Listening>>()
   private readonly links = new Map<string, SimulatedLink>()
   /** Hears what happens, a line each, if there is one. */
   readonly trace: ((line: string) => void) | null
@@ -46,6 +53,16 @@ export class SimulatedFabric {
   setLife(life: SimulatedLife): void {
     this.lives.set(life.host, life)
     this.silent.delete(life.host)
+  }
+
+  /** What a process listens to, by port. */
+  listening(life: SimulatedLife): Map<number, Listening> {
+    let ports = this.ports.get(life)
+    if (ports === undefined) {
+      ports = new Map()
+      this.ports.set(life, ports)
+    }
+    return ports
   }
 
   silence(host: string): void {
@@ -98,7 +115,8 @@ export class SimulatedFabric {
       if (end.over || life.state === 'dead') return
       const other = this.lives.get(host)
       if (other === undefined || this.silent.has(host)) return
-      const listening = other.listening.get(port)
+      const ports = this.listening(other)
+      const listening = other.state === 'dead' ? undefined : ports.get(port)
       if (listening === undefined || listening.reach === (own ? 'name' : 'loopback')) {
         back.carry(life, () => end.lose(`nobody listens at ${host}:${port}`))
         return
@@ -107,7 +125,7 @@ export class SimulatedFabric {
       SimulatedEnd.join(end, acceptor, there, back)
       this.note(`${life.host}>${host}:${port} opened`)
       this.events.at(this.events.time, other, () => {
-        if (other.listening.get(port) === listening) listening.accept(acceptor)
+        if (ports.get(port) === listening) listening.accept(acceptor)
         else acceptor.reset()
       })
     })

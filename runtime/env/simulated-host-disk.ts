@@ -59,7 +59,7 @@ export class SimulatedHostDisk implements Disk {
     if (life.state === 'dead') return new Promise(() => undefined)
     const { delay = 0 } = this.disk.faults
     if (delay === 0) return Promise.resolve()
-    const { events } = life.fabric
+    const { events } = life.world
     return new Promise((resolve) => {
       events.at(events.time + Math.round(this.random.fraction() * delay * 1000), life, resolve)
     })

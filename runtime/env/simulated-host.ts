@@ -3,6 +3,7 @@ import type { Environment } from './environment.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { type ClockOptions, SimulatedClock } from './simulated-clock.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
+import type { SimulatedFabric } from './simulated-fabric.ts'
 import { SimulatedHostDisk } from './simulated-host-disk.ts'
 import type { SimulatedLife } from './simulated-life.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
@@ -20,16 +21,23 @@ export class SimulatedHost implements Environment {
   readonly storage: SimulatedDisk
   private readonly life: SimulatedLife
 
-  constructor(life: SimulatedLife, incarnation: number, random: SeededRandom, storage: SimulatedDisk, clock: ClockOptions) {
+  constructor(
+    fabric: SimulatedFabric,
+    life: SimulatedLife,
+    incarnation: number,
+    random: SeededRandom,
+    storage: SimulatedDisk,
+    clock: ClockOptions,
+  ) {
     this.name = life.host
     this.incarnation = incarnation
     this.life = life
     this.storage = storage
     this.random = random.fork()
-    this.clock = new SimulatedClock(life.fabric.events, life, clock)
+    this.clock = new SimulatedClock(life.world.events, life, clock)
     this.timers = this.clock
     this.disk = new SimulatedHostDisk(storage, life, random.fork())
-    this.network = new SimulatedNetwork(life)
+    this.network = new SimulatedNetwork(fabric, life)
   }
 
   get state(): 'running' | 'paused' | 'dead' {

@@ -16,7 +16,8 @@ import {
 import { type Refusal, refusalBody, refusalError, refusalOf, tooMany, WRONG_TOKEN } from './refusal.ts'
 import { SimulatedConnection } from './simulated-connection.ts'
 import { answer, exchange } from './simulated-exchange.ts'
-import type { Listening, SimulatedLife } from './simulated-life.ts'
+import type { Listening, SimulatedFabric } from './simulated-fabric.ts'
+import type { SimulatedLife } from './simulated-life.ts'
 import type { SimulatedEnd } from './simulated-session.ts'
 
 const FIRST_FREE_PORT = 49152
@@ -33,10 +34,12 @@ type Opening =
 type Reply = { readonly refused: Refusal } | { readonly accepted: true }
 
 export class SimulatedNetwork implements Network {
+  private readonly fabric: SimulatedFabric
   private readonly life: SimulatedLife
   private nextPort = FIRST_FREE_PORT
 
-  constructor(life: SimulatedLife) {
+  constructor(fabric: SimulatedFabric, life: SimulatedLife) {
+    this.fabric = fabric
     this.life = life
   }
 
@@ -48,16 +51,17 @@ export class SimulatedNetwork implements Network {
     const cannot = (why: string): MillraceError =>
       new MillraceError('CONFIG', `cannot listen on ${host}:${port}: ${why}`, 'Choose a free port.')
     if (reach === 'name' && host !== life.host) throw cannot('the address is not one of this host')
-    if (life.listening.has(port)) throw cannot('the address is in use')
+    const ports = this.fabric.listening(life)
+    if (ports.has(port)) throw cannot('the address is in use')
     const server = new SimulatedServer(life, options, handler)
     const listening: Listening = { reach, accept: (end) => server.accept(end) }
-    if (life.state !== 'dead') life.listening.set(port, listening)
+    ports.set(port, listening)
     return {
       host,
       port,
       url: httpUrl(host, port, options.tls !== undefined),
       close: async () => {
-        if (life.listening.get(port) === listening) life.listening.delete(port)
+        if (ports.get(port) === listening) ports.delete(port)
         server.close()
       },
     }
@@ -69,8 +73,8 @@ export class SimulatedNetwork implements Network {
     return new Promise((resolve, reject) => {
       const target = connectUrl(url)
       const authorization = token === undefined ? null : bearer(token)
-      const { events } = life.fabric
-      const end = life.fabric.open(life, target)
+      const { events } = life.world
+      const end = this.fabric.open(life, target)
       const timeout = events.at(events.time + timeoutMilliseconds * 1000, life, () => {
         end.reset()
         unreachable(`no answer within ${timeoutMilliseconds} ms`)
@@ -98,7 +102,7 @@ export class SimulatedNetwork implements Network {
   async fetch(request: Request, options: FetchOptions = {}): Promise<Response> {
     const { life } = this
     const authorized = withToken(request, options.token)
-    return exchange(life.fabric.open(life, new URL(request.url)), authorized)
+    return exchange(this.fabric.open(life, new URL(request.url)), authorized)
   }
 }
 

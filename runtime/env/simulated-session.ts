@@ -3,12 +3,12 @@
  * exchanges are made of it.
  */
 
-import type { SimulatedLife } from './simulated-life.ts'
+import type { LifeEnd, SimulatedLife } from './simulated-life.ts'
 import { type SimulatedLink, SimulatedPipe } from './simulated-link.ts'
 
 type Parcel = { readonly content: unknown } | { readonly lost: string }
 
-export class SimulatedEnd {
+export class SimulatedEnd implements LifeEnd {
   readonly life: SimulatedLife
   onParcel: (content: unknown) => void = ignore
   onLost: (reason: string) => void = ignore
@@ -134,8 +134,8 @@ export class SimulatedEnd {
   private knock(link: SimulatedLink, host: string): void {
     const { life } = this
     link.carry(null, () => {
-      if (life.fabric.isUp(host))
-        life.fabric.link(host, life.host).carry(life, () => this.lose('the connection was lost: the other end knows nothing of it'))
+      if (life.world.isUp(host))
+        life.world.link(host, life.host).carry(life, () => this.lose('the connection was lost: the other end knows nothing of it'))
     })
   }
 }

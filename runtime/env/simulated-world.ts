@@ -266,7 +266,7 @@ export class SimulatedWorld {
     const { life, random, storage, options } = record
     const monotonicStart = options.monotonicStart ?? random.below(MONOTONIC_STARTS)
     const skew = (options.skew ?? 0) + record.jumped
-    return new SimulatedHost(life, incarnation, random, storage, { ...options, skew, monotonicStart })
+    return new SimulatedHost(this.fabric, life, incarnation, random, storage, { ...options, skew, monotonicStart })
   }
 
   private boot({ program, life, environment }: HostRecord): void {
