@@ -77,6 +77,11 @@ export class Gateway {
     }
   }
 
+  /** Whether it was closed: users should go elsewhere. */
+  get isClosing(): boolean {
+    return this.isClosed
+  }
+
   /** Jobs of this process's group. */
   get jobs(): readonly JobStatus[] {
     const dataflows = [...(this.view.generation?.dataflows.values() ?? [])]

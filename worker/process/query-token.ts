@@ -18,13 +18,17 @@ export function authorise(request: Request, token: string | null): void {
       hint: 'Ask for it as localhost, or start it with a token.',
     })
   }
-  const given = /^Bearer (.*)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
-  if (given !== undefined && isEqual(given.trim(), token)) return
+  if (showsToken(request, token)) return
   throw new QueryError(
     401,
     { code: 'REFUSED', message: 'the token is missing or wrong', hint: 'Send it as "authorization: Bearer TOKEN".' },
     { 'www-authenticate': 'Bearer' },
   )
+}
+
+export function showsToken(request: Request, token: string): boolean {
+  const given = /^Bearer (.*)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
+  return given !== undefined && isEqual(given.trim(), token)
 }
 
 /** Takes as long for a wrong text as for the right one, so that nobody finds it character by character. */

@@ -1,0 +1,53 @@
+/** How far what is visible is behind what is minted, for each dataflow, by this process's clock. */
+import type { Clock } from '../../runtime/env/environment.ts'
+import type { GenerationView } from './process-view.ts'
+
+interface Observed {
+  visible: number | null
+  /** Since when there is an open time and `visible` has not moved, monotonic; null while nothing is open. */
+  since: number | null
+  /** How long the last visible time took, microseconds by the coordinator's clock. */
+  latency: number
+}
+
+export class LagMeter {
+  private readonly clock: Clock
+  private readonly generation: () => GenerationView | null
+  private observed = new Map<number, Observed>()
+
+  constructor(clock: Clock, generation: () => GenerationView | null) {
+    this.clock = clock
+    this.generation = generation
+  }
+
+  /** Looks at all dataflows: to be called often enough for the precision that is wanted, and before each question. */
+  sample(): void {
+    const now = this.clock.monotonic()
+    const observed = new Map<number, Observed>()
+    for (const { dataflow, minted, visible, since } of this.generation()?.dataflows.values() ?? []) {
+      const before = this.observed.get(dataflow)
+      const isOpen = minted > (visible ?? since)
+      const hasMoved = before === undefined || before.visible !== visible
+      observed.set(dataflow, {
+        visible,
+        since: !isOpen ? null : hasMoved ? now : (before.since ?? now),
+        latency: before?.latency ?? 0,
+      })
+    }
+    this.observed = observed
+  }
+
+  /** A time became visible. */
+  onVisible(dataflow: number, time: number): void {
+    this.sample()
+    const observed = this.observed.get(dataflow)
+    if (observed !== undefined) observed.latency = Math.max(0, this.clock.now() - time)
+  }
+
+  /** Seconds; 0 while nothing is open. */
+  lagOf(dataflow: number): number {
+    const observed = this.observed.get(dataflow)
+    if (observed === undefined || observed.since === null) return 0
+    return Math.max(this.clock.monotonic() - observed.since, observed.latency) / 1_000_000
+  }
+}
