@@ -175,14 +175,6 @@ export class SimulatedWorld {
     return this.fabric.link(from, to).conditions
   }
 
-  /** As `setLink`, but what is not named goes back to its default. */
-  replaceLink(from: string, to: string, conditions: LinkConditions): void {
-    this.record(from)
-    this.record(to)
-    this.fabric.link(from, to).conditions = conditions
-    this.fabric.note(`${from}>${to} ${JSON.stringify(conditions)}`)
-  }
-
   /** All connections between two hosts break, with what was under way lost; returns how many did. */
   breakConnections(a: string, b: string): number {
     this.record(b)

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Connection } from '../../runtime/env/connection.ts'
 import type { DiskFile } from '../../runtime/env/disk.ts'
-import { FaultSchedule } from '../../runtime/env/simulated-faults.ts'
 import type { SimulatedHost } from '../../runtime/env/simulated-host.ts'
 import { SimulatedWorld, type WorldOptions } from '../../runtime/env/simulated-world.ts'
+import { FaultSchedule } from './fault-schedule.ts'
 import { numbered, numberOf, Recorder } from './stage.ts'
 
 const ms = 1000

@@ -1,8 +1,9 @@
 /** Faults at random moments, from the world's seed: each begins, lasts for a while, and is repaired. */
-import { MillraceError } from '../error.ts'
-import type { SeededRandom } from './seeded-random.ts'
-import type { LinkConditions } from './simulated-link.ts'
-import type { SimulatedWorld } from './simulated-world.ts'
+
+import type { SeededRandom } from '../../runtime/env/seeded-random.ts'
+import type { LinkConditions } from '../../runtime/env/simulated-link.ts'
+import type { SimulatedWorld } from '../../runtime/env/simulated-world.ts'
+import { MillraceError } from '../../runtime/error.ts'
 
 export type FaultKind =
   | 'crash'
@@ -139,7 +140,7 @@ export class FaultSchedule {
     if (this.repairs.has(name)) return
     const before = this.world.linkConditions(a, b)
     this.world.setLink(a, b, worse)
-    this.repairLater(name, () => this.world.replaceLink(a, b, before))
+    this.repairLater(name, () => this.world.setLink(a, b, { duplicate: 0, corrupt: 0, loss: 0, ...before }))
   }
 
   private repairLater(name: string, repair: () => void): void {
