@@ -78,7 +78,7 @@ export class ThreadService implements ThreadActor {
     const { seat } = this
     if (seat === null || this.isBroken) return
     this.guarded(() => {
-      const message = seat.codec.decode(from, bytes)
+      const message = this.decoded(seat, from, bytes)
       if (message !== null) this.inbox.push(message)
     })
   }
@@ -94,6 +94,17 @@ export class ThreadService implements ThreadActor {
       this.tell(seat)
       this.collect(seat)
     })
+  }
+
+  /** A damaged message says nothing about this thread's state. */
+  private decoded({ codec }: Seat, from: number, bytes: Uint8Array): PeerMessage | null {
+    try {
+      return codec.decode(from, bytes)
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== 'PROTOCOL') throw error
+      this.outlet.event({ kind: 'damaged', from, message: error.message })
+      return null
+    }
   }
 
   private work({ worker, codec }: Seat, inbox: readonly PeerMessage[], activations: number | undefined): void {

@@ -168,6 +168,13 @@ export interface DataflowFailed {
   readonly message: string
 }
 
+/** A message of a worker was lost on its way, or came damaged: what the two agree on is gone, and with it the generation. */
+export interface PeerDamaged {
+  readonly kind: 'damaged'
+  readonly from: number
+  readonly message: string
+}
+
 /** The thread's state can no longer be trusted: the process must end. */
 export interface ThreadBroken {
   readonly kind: 'broken'
@@ -217,6 +224,7 @@ export type ThreadEvent =
   | Configured
   | DataflowInstalled
   | DataflowFailed
+  | PeerDamaged
   | ThreadBroken
   | OutputsComplete
   | RowsRead

@@ -149,6 +149,9 @@ export class Generation implements GenerationView {
       case 'peer':
         links.send(worker, event.to, event.bytes)
         break
+      case 'damaged':
+        links.damaged(event.from, event.message)
+        break
       case 'complete':
         this.dataflows.get(event.dataflow)?.threadComplete(local, event.time)
         face?.onComplete(worker, event)

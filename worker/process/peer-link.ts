@@ -12,6 +12,7 @@ import { MillraceError } from '../../runtime/error.ts'
 import { decodeMessage, encodeMessage } from '../../runtime/protocol/codec.ts'
 import type { ProcessId } from '../../runtime/protocol/control.ts'
 import {
+  contentSum,
   ENTRY_BYTES,
   FRAMES,
   HEADER_BYTES,
@@ -123,7 +124,7 @@ export class PeerLink {
     const content = encodeMessage(message)
     const bytes = new Uint8Array(HEADER_BYTES + content.length)
     bytes.set(content, HEADER_BYTES)
-    this.send(bytes, SERVICE, 1)
+    this.send(bytes, SERVICE, contentSum(bytes))
   }
 
   /** Says that we are there, if nothing else did for so long; call it now and then. */
@@ -161,7 +162,7 @@ export class PeerLink {
     if (!this.events.isBacklogged()) this.toldTaken = this.takenBytes
     const bytes = new Uint8Array(HEADER_BYTES + 8)
     new DataView(bytes.buffer).setFloat64(HEADER_BYTES, this.toldTaken, true)
-    this.send(bytes, HEARTBEAT, 0)
+    this.send(bytes, HEARTBEAT, contentSum(bytes))
   }
 
   private start(size: number): void {
@@ -232,6 +233,8 @@ export class PeerLink {
         `message ${sequence} came where message ${this.receiveSequence} was due: some were lost or doubled`,
       )
     this.receiveSequence = (sequence + 1) >>> 0
+    if ((type === SERVICE || type === HEARTBEAT) && count !== contentSum(bytes))
+      throw new MillraceError('PROTOCOL', `message ${sequence} was damaged on its way`)
     if (type === FRAMES) {
       this.used = true
       readEntries(bytes, count, (from, to, content) => {

@@ -145,6 +145,11 @@ export class PeerLinks {
     this.current?.byWorker[to]?.sendFrame(from, to, bytes)
   }
 
+  /** A message of a worker was damaged on its way: what was said since is worth nothing. */
+  damaged(from: number, reason: string): void {
+    this.current?.byWorker[from]?.breakWith(reason)
+  }
+
   /** This process's threads have caught up: peers may be told. */
   relieve(): void {
     if (this.current !== null) for (const link of this.current.links.values()) link.acknowledgeIfDue()

@@ -6,8 +6,8 @@
  * u8  type, u8 0, u16 count
  *
  * FRAMES     count times: u16 from, u16 to (numbers of workers), u32 length, then so many bytes, padded to a multiple of 8
- * SERVICE    msgpack: a question, a reply or an end
- * HEARTBEAT  f64: bytes of frames that the sender of the heartbeat has taken and handed on, in all
+ * SERVICE    msgpack: a question, a reply or an end; its count is a checksum of the content, since frames have their own and this has not
+ * HEARTBEAT  f64, with a checksum as well: bytes of frames that the sender of the heartbeat has taken and handed on, in all
  * ```
  */
 import { MillraceError } from '../../runtime/error.ts'
@@ -63,6 +63,13 @@ export function readEntries(bytes: Uint8Array, count: number, take: (from: numbe
   }
   if (at < bytes.length || at > bytes.length + 7)
     throw new MillraceError('PROTOCOL', `a message of ${bytes.length} bytes has ${at} bytes of content`)
+}
+
+/** For the few bytes of a message without frames (FNV-1a, folded). */
+export function contentSum(bytes: Uint8Array): number {
+  let h = 0x811c9dc5
+  for (let i = HEADER_BYTES; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], 0x01000193)
+  return ((h >>> 16) ^ h) & 0xffff
 }
 
 export function readTaken(bytes: Uint8Array): number {
