@@ -9,6 +9,7 @@ import { ExchangeReceiver } from '../runtime/channel/exchange-receiver.ts'
 import { ExchangeSender } from '../runtime/channel/exchange-sender.ts'
 import type { Exchanger } from '../runtime/channel/exchanger.ts'
 import type { Frame } from '../runtime/channel/frame.ts'
+import type { RowOwners } from '../runtime/channel/row-owners.ts'
 import type { ShardTable } from '../runtime/channel/shard-table.ts'
 import type { StringSender } from '../runtime/channel/string-channel.ts'
 import { MillraceError } from '../runtime/error.ts'
@@ -24,6 +25,7 @@ import type { PeerMessage, ProgressUpdate } from '../runtime/protocol/message.ts
 export interface WorkerPort {
   readonly index: number
   readonly shards: ShardTable
+  readonly owners: RowOwners
   stringsTo(worker: number): StringSender
   send(to: number, message: PeerMessage): void
 }
@@ -35,6 +37,7 @@ export class WorkerDataflow implements Exchanger {
   readonly graph: Dataflow
   readonly shards: ShardTable
   readonly worker: number
+  readonly owners: RowOwners
   private readonly port: WorkerPort
   private tracker: DataflowTracker | null = null
   private changes: ProgressChanges | null = null
@@ -54,6 +57,7 @@ export class WorkerDataflow implements Exchanger {
     this.graph = graph
     this.shards = port.shards
     this.worker = port.index
+    this.owners = port.owners
     this.port = port
     graph.exchanger = this
   }

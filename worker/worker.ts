@@ -4,6 +4,7 @@
  * the messages, in order per pair of workers. A worker lives for one generation.
  */
 import type { Frame } from '../runtime/channel/frame.ts'
+import { RowOwners } from '../runtime/channel/row-owners.ts'
 import type { ShardTable } from '../runtime/channel/shard-table.ts'
 import { StringReceiver, StringSender } from '../runtime/channel/string-channel.ts'
 import { Dictionary } from '../runtime/data/dictionary.ts'
@@ -23,6 +24,7 @@ export class Worker implements WorkerPort {
   readonly index: number
   readonly shards: ShardTable
   readonly dictionary = new Dictionary()
+  readonly owners: RowOwners
   /** In the order in which they were added. */
   readonly dataflows: WorkerDataflow[] = []
   /**
@@ -51,6 +53,7 @@ export class Worker implements WorkerPort {
   constructor(index: number, shards: ShardTable, protocolOf: (worker: number) => number = () => PROTOCOL_MOST) {
     this.index = index
     this.shards = shards
+    this.owners = new RowOwners(shards, this.dictionary)
     this.protocolOf = protocolOf
   }
 

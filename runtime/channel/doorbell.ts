@@ -2,15 +2,17 @@
  * How a thread that has nothing to do waits, and how others wake it, without a lost wakeup and without a system call
  * when nobody sleeps.
  *
- * The one who waits says so (`parked`), looks again, and only then sleeps; whoever has something for it publishes that first and
- * then looks at `parked`. All four are sequentially consistent, so at least one of the two sees the other (Dekker's argument).
+ * The one who waits says so (`WATCHING`: it looks at the doorbell; `PARKED`: it sleeps), looks once more for work, and only then
+ * waits; whoever has something for it publishes that first and then looks at the doorbell. All four are sequentially
+ * consistent, so at least one of the two sees the other (Dekker's argument).
  */
 import type { RingAtomics } from './ring-atomics.ts'
 
 /** Words of a doorbell: cache lines of its own. */
 export const DOORBELL_WORDS = 32
 
-const PARKED = 1
+const WATCHING = 1
+const PARKED = 2
 
 export class Doorbell {
   readonly words: Int32Array
@@ -23,12 +25,23 @@ export class Doorbell {
     this.atomics = atomics
   }
 
-  /** For others, after they have published something: wakes the owner if it sleeps or is about to. */
+  /** For others, after they have published something: wakes the owner if it waits or is about to. */
   ring(): void {
     const { atomics, words, index } = this
-    if (atomics.load(words, index) !== PARKED) return
+    const state = atomics.load(words, index)
+    if (state === 0) return
     atomics.store(words, index, 0)
-    atomics.notify(words, index, 1)
+    if (state === PARKED) atomics.notify(words, index, 1)
+  }
+
+  /** For the owner: looks at the doorbell so many times. True if it was rung, or if there was work to begin with. */
+  watch(hasWork: () => boolean, looks: number): boolean {
+    const { atomics, words, index } = this
+    atomics.store(words, index, WATCHING)
+    let rung = hasWork()
+    for (let i = 0; i < looks && !rung; i++) rung = atomics.load(words, index) === 0
+    atomics.store(words, index, 0)
+    return rung
   }
 
   /** For the owner: sleeps until it is rung, unless `hasWork` says that there is something already. */
@@ -53,10 +66,10 @@ export class Doorbell {
 /** What an owner that cannot block waits to change, see `announce`. */
 export const PARKED_VALUE = PARKED
 
-/** How often a thread looks for work before it sleeps: some 60 us with a few rings, longer than another one takes to wake. */
-const SPIN_ROUNDS = 8000
+/** How often a thread looks at its doorbell before it sleeps: some 60 us, longer than another one takes to wake. */
+const SPIN_LOOKS = 20000
 /** How often it looks after it has spun in vain, and before it counts as one that spins: what comes at once is not slept for. */
-const GLANCES = 100
+const GLANCES = 200
 /** After so many times of spinning in vain it tries in full again. */
 const PROBE_WAITS = 32
 
@@ -88,19 +101,20 @@ export class Waiter {
 
   /** Returns when there is work, or, not always with work, once it was rung or slept for so long. */
   wait(hasWork: () => boolean, milliseconds: number): void {
+    const { doorbell } = this
     if (this.spinning.always) {
       // For ever, if need be: a thread is ended from outside however busy it is.
-      while (!hasWork());
+      doorbell.watch(hasWork, Number.POSITIVE_INFINITY)
       return
     }
-    if (look(hasWork, GLANCES)) this.untilProbe = 0
+    if (doorbell.watch(hasWork, GLANCES)) this.untilProbe = 0
     else if (this.untilProbe > 0 || !this.spin(hasWork)) this.park(hasWork, milliseconds)
   }
 
   private spin(hasWork: () => boolean): boolean {
     const { words, index, most } = this.spinning
     const admitted = this.atomics.add(words, index, 1) < most
-    const found = admitted && look(hasWork, SPIN_ROUNDS)
+    const found = admitted && this.doorbell.watch(hasWork, SPIN_LOOKS)
     this.atomics.add(words, index, -1)
     if (!found) this.untilProbe = PROBE_WAITS
     return found
@@ -110,9 +124,4 @@ export class Waiter {
     if (this.untilProbe > 0) this.untilProbe--
     this.doorbell.park(hasWork, milliseconds)
   }
-}
-
-function look(hasWork: () => boolean, times: number): boolean {
-  for (let i = 0; i < times; i++) if (hasWork()) return true
-  return false
 }

@@ -9,18 +9,21 @@
  * State: open frames, within a turn only.
  * Cost: about 7 ns a row of one int32 key and one more column; 12 where the key is text.
  */
-import { type Batch, BatchPool, powerOfTwo } from '../data/batch.ts'
+import { type Batch, BatchPool } from '../data/batch.ts'
 import { type ColumnType, isInterned } from '../data/column-type.ts'
 import type { Dictionary } from '../data/dictionary.ts'
-import { ownersOfRows } from '../data/key-hash.ts'
 import { markBatch } from '../graph/garbage.ts'
 import { Operator, type Port } from '../graph/operator.ts'
 import { pickColumns, type Stream } from '../graph/stream.ts'
 import type { ExchangeReceiver } from './exchange-receiver.ts'
 import type { Exchanger } from './exchanger.ts'
 import { type FrameTimes, frameRows, OWN_STRINGS, packTimes } from './frame.ts'
-import { gather, Partition } from './partition.ts'
+import { append, gather, Partition } from './partition.ts'
+import { RowCombiner } from './row-combiner.ts'
+import { countOnes, split } from './split.ts'
 
+/** Rows that are routed at a time: they stay in the nearest cache from one loop to the next. */
+const SLICE_ROWS = 1 << 11
 const NOTHING: readonly never[] = []
 
 export class ExchangeSender extends Operator {
@@ -33,10 +36,13 @@ export class ExchangeSender extends Operator {
   /** Positions of columns that hold dictionary ids. */
   private readonly interned: readonly number[]
   private readonly frameRows: number
+  private readonly sliceRows: number
   private readonly pool: BatchPool
   private readonly columns: Int32Array[] = []
   private readonly keyScratch: Int32Array[] = []
-  private owners = new Int32Array(0)
+  private readonly combiner: RowCombiner | null
+  /** Of the slice at hand: the worker of each row, and for more than two workers the rows by worker. */
+  private readonly owners: Int32Array
   private readonly partition: Partition
   /** By worker: the rows that are gathered for it. */
   private readonly open: (Batch | null)[]
@@ -52,7 +58,10 @@ export class ExchangeSender extends Operator {
     this.keyTypes = keyColumns.map((column) => types[column])
     this.interned = types.flatMap((type, column) => (isInterned(type) ? [column] : []))
     this.frameRows = frameRows(widths, this.interned.length > 0)
+    this.sliceRows = Math.min(SLICE_ROWS, this.frameRows)
     this.pool = new BatchPool(widths)
+    this.combiner = stream.region === null && widths.length === 1 && widths[0] < 3 ? new RowCombiner(widths[0] as 1 | 2) : null
+    this.owners = new Int32Array(this.sliceRows)
     this.partition = new Partition(workers)
     this.open = Array.from({ length: workers }, () => null)
     this.port = this.listen(stream.operator)
@@ -74,10 +83,12 @@ export class ExchangeSender extends Operator {
   }
 
   step(): void {
-    const { port } = this
+    const { port, combiner } = this
     const { worker } = this.exchanger
     for (let batch = port.pop(); batch !== null; batch = port.pop()) {
-      this.distribute(batch)
+      const columns = pickColumns(batch, this.stream.picks, this.columns)
+      if (combiner?.wants(batch.n)) this.combine(combiner, batch, columns, port.peek())
+      else this.distribute(columns, batch.differences, batch.times, batch.time, batch.n)
       batch.release()
     }
     if (this.open[worker] !== null) this.close(worker)
@@ -94,53 +105,103 @@ export class ExchangeSender extends Operator {
     for (const batch of this.gathered) markBatch(dictionary, batch, this.stream.schema.types)
   }
 
-  private distribute(batch: Batch): void {
-    const { exchanger, partition, keyColumns, keyScratch } = this
-    const { n } = batch
-    const columns = pickColumns(batch, this.stream.picks, this.columns)
-    if (this.owners.length < n) this.owners = new Int32Array(powerOfTwo(n))
-    for (let k = 0; k < keyColumns.length; k++) keyScratch[k] = columns[keyColumns[k]]
-    ownersOfRows(keyScratch, this.keyTypes, n, this.dataflow.dictionary, exchanger.shards.owners, this.owners)
-    partition.group(this.owners, n)
-    const { starts } = partition
-    for (let worker = 0; worker < this.open.length; worker++) {
-      let first = starts[worker]
-      const end = starts[worker + 1]
-      while (first < end) first += this.append(worker, batch, columns, first, end - first)
+  /** Rows of the next batch are combined with these if they have the same time. */
+  private combine(combiner: RowCombiner, { differences, time, n }: Batch, columns: readonly Int32Array[], next: Batch | null): void {
+    for (let from = 0; from < n; ) {
+      from = combiner.add(columns[0], differences, from, n)
+      if (combiner.isFull || (from === n && (next === null || next.time !== time || !combiner.wants(0))))
+        this.distribute(combiner.columns, combiner.differences, null, time, combiner.finish())
     }
   }
 
-  /** Adds rows of the partition to the open frame of a worker, as many as fit; returns how many. */
-  private append(worker: number, batch: Batch, columns: readonly Int32Array[], first: number, count: number): number {
-    const { widths } = this.pool
-    const inside = this.stream.region !== null
-    let out = this.open[worker]
-    if (out !== null && !inside && out.time !== batch.time) {
-      this.close(worker)
-      out = null
+  private distribute(columns: readonly Int32Array[], differences: Int32Array, times: Int32Array | null, time: number, n: number): void {
+    const { keyColumns, keyScratch, sliceRows, owners } = this
+    for (let k = 0; k < keyColumns.length; k++) keyScratch[k] = columns[keyColumns[k]]
+    for (let from = 0; from < n; from += sliceRows) {
+      const end = Math.min(n, from + sliceRows)
+      this.exchanger.owners.find(keyScratch, this.keyTypes, from, end, owners)
+      if (this.open.length === 2) this.splitSlice(columns, differences, times, time, from, end - from)
+      else this.gatherSlice(columns, differences, times, time, from, end - from)
     }
-    if (out === null) {
-      out = this.pool.take(inside ? -1 : batch.time, Math.min(count, this.frameRows))
-      this.open[worker] = out
+  }
+
+  private splitSlice(
+    columns: readonly Int32Array[],
+    differences: Int32Array,
+    times: Int32Array | null,
+    time: number,
+    from: number,
+    n: number,
+  ): void {
+    const { owners } = this
+    const { widths } = this.pool
+    const ones = countOnes(owners, n)
+    if (ones === 0 || ones === n) {
+      const batch = this.batchFor(ones === 0 ? 0 : 1, time, n)
+      for (let c = 0; c < widths.length; c++) append(columns[c], widths[c], from, n, batch.columns[c], batch.n)
+      append(differences, 1, from, n, batch.differences, batch.n)
+      if (times !== null) append(times, 1, from, n, batch.useTimes(), batch.n)
+      this.grow(ones === 0 ? 0 : 1, batch, time, times, n)
+      return
+    }
+    const zero = this.batchFor(0, time, n)
+    const one = this.batchFor(1, time, n)
+    for (let c = 0; c < widths.length; c++) split(columns[c], widths[c], from, owners, n, zero.columns[c], zero.n, one.columns[c], one.n)
+    split(differences, 1, from, owners, n, zero.differences, zero.n, one.differences, one.n)
+    if (times !== null) split(times, 1, from, owners, n, zero.useTimes(), zero.n, one.useTimes(), one.n)
+    this.grow(0, zero, time, times, n - ones)
+    this.grow(1, one, time, times, ones)
+  }
+
+  private gatherSlice(
+    columns: readonly Int32Array[],
+    differences: Int32Array,
+    times: Int32Array | null,
+    time: number,
+    from: number,
+    n: number,
+  ): void {
+    const { partition } = this
+    const { widths } = this.pool
+    partition.group(this.owners, n, from)
+    const { rows, starts } = partition
+    for (let worker = 0; worker < this.open.length; worker++) {
+      const first = starts[worker]
+      const count = starts[worker + 1] - first
+      if (count === 0) continue
+      const batch = this.batchFor(worker, time, count)
+      for (let c = 0; c < widths.length; c++) gather(columns[c], widths[c], rows, first, count, batch.columns[c], batch.n)
+      gather(differences, 1, rows, first, count, batch.differences, batch.n)
+      if (times !== null) gather(times, 1, rows, first, count, batch.useTimes(), batch.n)
+      this.grow(worker, batch, time, times, count)
+    }
+  }
+
+  /** The open frame of a worker, with room for `rows` rows more and one. */
+  private batchFor(worker: number, time: number, rows: number): Batch {
+    const inside = this.stream.region !== null
+    let batch = this.open[worker]
+    if (batch !== null && !inside && batch.time !== time) {
+      this.close(worker)
+      batch = null
+    }
+    if (batch === null) {
+      batch = this.pool.take(inside ? -1 : time, rows + 1)
+      this.open[worker] = batch
       if (!this.flushing && worker !== this.exchanger.worker) {
         this.flushing = true
         this.exchanger.flushLater(this)
       }
     }
-    const at = out.n
-    const fits = Math.min(count, this.frameRows - at)
-    const { rows } = this.partition
-    out.reserve(at + fits)
-    for (let c = 0; c < widths.length; c++) gather(columns[c], widths[c], rows, first, fits, out.columns[c], at)
-    gather(batch.differences, 1, rows, first, fits, out.differences, at)
-    if (inside) {
-      const times = out.useTimes()
-      if (batch.times === null) times.fill(batch.time, at, at + fits)
-      else gather(batch.times, 1, rows, first, fits, times, at)
-    }
-    out.n = at + fits
-    if (out.n === this.frameRows) this.close(worker)
-    return fits
+    batch.reserve(batch.n + rows + 1)
+    return batch
+  }
+
+  /** Counts rows that were appended to an open frame; sends it when another slice might not fit. */
+  private grow(worker: number, batch: Batch, time: number, times: Int32Array | null, rows: number): void {
+    if (times === null && this.stream.region !== null) batch.useTimes().fill(time, batch.n, batch.n + rows)
+    batch.n += rows
+    if (batch.n + this.sliceRows > this.frameRows) this.close(worker)
   }
 
   private close(worker: number): void {

@@ -1,4 +1,5 @@
 import type { Frame } from './frame.ts'
+import type { RowOwners } from './row-owners.ts'
 import type { ShardTable } from './shard-table.ts'
 import type { StringSender } from './string-channel.ts'
 
@@ -8,6 +9,7 @@ export interface Exchanger {
   readonly shards: ShardTable
   /** The number of this worker: rows for it never become frames. */
   readonly worker: number
+  readonly owners: RowOwners
   /** What another worker knows of this worker's dictionary. */
   stringsTo(worker: number): StringSender
   sendFrame(worker: number, frame: Frame): void

@@ -1,7 +1,10 @@
 /**
- * Rows by the worker that they go to: a counting partition of row numbers, then a gather of each column. The loops are
- * separate for two workers, where no count depends on the one before, and for columns of one and of two words.
+ * Rows by the worker that they go to, for three workers and more: a counting partition of row numbers, then a gather of each
+ * column. (`split.ts` is for two.)
  */
+
+/** Shorter arrays are copied by a loop. */
+const SHORT_COPY = 32
 
 /** Row numbers grouped by worker: those of worker w are `rows[starts[w]]` to, not including, `rows[starts[w + 1]]`. */
 export class Partition {
@@ -14,38 +17,26 @@ export class Partition {
     this.cursors = new Int32Array(workers)
   }
 
-  /** @param owners the worker of each of n rows */
-  group(owners: Int32Array, n: number): void {
-    const { starts } = this
+  /** @param owners the worker of each of n rows, of which the first is row `from` */
+  group(owners: Int32Array, n: number, from: number): void {
     if (this.rows.length < n) this.rows = new Int32Array(owners.length)
-    if (starts.length === 3) {
-      starts[1] = groupTwo(owners, n, this.rows)
-      starts[2] = n
-    } else groupMany(owners, n, this.rows, starts, this.cursors)
+    groupRows(owners, n, from, this.rows, this.starts, this.cursors)
   }
 }
 
-/** Rows of worker 0 from the front, rows of worker 1 after them in the same order; returns where those begin. */
-function groupTwo(owners: Int32Array, n: number, rows: Int32Array): number {
-  let second = 0
-  for (let i = 0; i < n; i++) second += owners[i]
-  const zeros = n - second
-  let zero = 0
-  for (let i = 0; i < n; i++) {
-    const one = owners[i]
-    // A mask in place of a branch, which random keys would mispredict half of the time.
-    rows[zero + (-one & (zeros + i - zero - zero))] = i
-    zero += 1 - one
-  }
-  return zeros
-}
-
-function groupMany(owners: Int32Array, n: number, rows: Int32Array, starts: Int32Array, cursors: Int32Array): void {
+function groupRows(owners: Int32Array, n: number, from: number, rows: Int32Array, starts: Int32Array, cursors: Int32Array): void {
   starts.fill(0)
   for (let i = 0; i < n; i++) starts[owners[i] + 1]++
   for (let w = 1; w < starts.length; w++) starts[w] += starts[w - 1]
   for (let w = 0; w < cursors.length; w++) cursors[w] = starts[w]
-  for (let i = 0; i < n; i++) rows[cursors[owners[i]]++] = i
+  for (let i = 0; i < n; i++) rows[cursors[owners[i]]++] = from + i
+}
+
+/** Copies `count` rows from row `from` on to row `at` and on. */
+export function append(column: Int32Array, width: number, from: number, count: number, to: Int32Array, at: number): void {
+  const words = width * count
+  if (words > SHORT_COPY) to.set(column.subarray(width * from, width * from + words), width * at)
+  else for (let i = 0; i < words; i++) to[width * at + i] = column[width * from + i]
 }
 
 /** Copies the chosen rows of a column of `width` words to row `at` and on. */

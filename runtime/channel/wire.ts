@@ -100,11 +100,17 @@ export class WireEncoder {
 }
 
 export class WireDecoder {
+  private readonly checked: boolean
   private readonly source = new ByteSource()
   private readonly frames = new FrameReader()
   /** The memory that was read last, which is often a ring's. */
   private words: Int32Array = new Int32Array(0)
   private bytes: Uint8Array = new Uint8Array(this.words.buffer)
+
+  /** @param checked whether messages without a checksum are refused */
+  constructor(checked = false) {
+    this.checked = checked
+  }
 
   /**
    * The message that the bytes are. Nothing of it refers to them afterwards.
@@ -129,6 +135,7 @@ export class WireDecoder {
     const version = (words[at] >>> 16) & 0xff
     if (version !== VERSION) throw malformed(`its version is ${version}, and this release reads ${VERSION}`)
     const flags = words[at + 3] & 0xffff
+    if (this.checked && (flags & CHECKED) === 0) throw malformed('it has no checksum')
     if ((flags & CHECKED) !== 0 && words[at + 2] !== sumOf(words, at, length >> 2)) throw malformed('its checksum is wrong')
     const from = words[at + 3] >>> 16
     const generation = words[at + 4]

@@ -35,53 +35,35 @@ export function hashKeys(
   }
 }
 
-/**
- * The owner of each row: `owners[virtualShard(hash)]`, with the same hashes as `hashKeys`. Single keys of the common types take
- * one loop.
- */
-export function ownersOfRows(
-  columns: readonly Int32Array[],
-  types: readonly ColumnType[],
-  n: number,
-  dictionary: Dictionary,
-  owners: Int32Array,
-  out: Int32Array,
-): void {
-  const type = types[0] as ColumnType | undefined
-  if (types.length === 1 && type !== undefined && !type.nullable && (type.kind === 'int32' || type.kind === 'int64')) {
-    if (type.kind === 'int32') ownersOfInt32(columns[0] as Int32Array, n, owners, out)
-    else ownersOfInt64(columns[0] as Int32Array, n, owners, out)
-    return
-  }
-  hashKeys(columns, types, n, dictionary, out)
-  for (let i = 0; i < n; i++) out[i] = owners[(out[i] as number) >>> SHARD_SHIFT] as number
-}
-
 /** What `mix` makes of a word of only ones, the high word of a negative number; of 0 it makes 0. */
 const ONES = Math.imul((Math.imul(-1, 0xcc9e2d51) << 15) | (Math.imul(-1, 0xcc9e2d51) >>> 17), 0x1b873593)
 
-/** `mix` and the end of `hashKeys` written out: the last exclusive-or leaves the bits of the shard alone. */
-function ownersOfInt32(column: Int32Array, n: number, owners: Int32Array, out: Int32Array): void {
-  for (let i = 0; i < n; i++) {
+/**
+ * `owners[virtualShard(hash)]` for the rows `from` to, not including, `end` of a single key without nulls, with the hashes of
+ * `hashKeys`: `mix` and the end of that written out. The last exclusive-or leaves the bits of the shard alone.
+ */
+export function ownersOfInt32(column: Int32Array, from: number, end: number, owners: Int32Array, out: Int32Array): void {
+  for (let i = from; i < end; i++) {
     const low = column[i] as number
     const k = Math.imul(low, 0xcc9e2d51)
     let h = SEED ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593)
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ ((low >> 31) & ONES)
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ 1
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-    out[i] = owners[Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> SHARD_SHIFT] as number
+    out[i - from] = owners[Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> SHARD_SHIFT] as number
   }
 }
 
-function ownersOfInt64(column: Int32Array, n: number, owners: Int32Array, out: Int32Array): void {
-  for (let i = 0; i < n; i++) {
+/** The same for keys of two words. */
+export function ownersOfInt64(column: Int32Array, from: number, end: number, owners: Int32Array, out: Int32Array): void {
+  for (let i = from; i < end; i++) {
     const k = Math.imul(column[2 * i] as number, 0xcc9e2d51)
     const k2 = Math.imul(column[2 * i + 1] as number, 0xcc9e2d51)
     let h = SEED ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593)
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ Math.imul((k2 << 15) | (k2 >>> 17), 0x1b873593)
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ 1
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-    out[i] = owners[Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> SHARD_SHIFT] as number
+    out[i - from] = owners[Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> SHARD_SHIFT] as number
   }
 }
 
