@@ -11,14 +11,20 @@ const AHEAD_MICROSECONDS = 2_000
  */
 export class SystemClock implements Clock {
   private anchor = Date.now() * 1000 - performance.now() * 1000
+  private last = 0
 
   now(): number {
     const wall = Date.now() * 1000
     const elapsed = performance.now() * 1000
-    const now = Math.floor(this.anchor + elapsed)
-    if (now >= wall && now <= wall + AHEAD_MICROSECONDS) return now
-    this.anchor = wall - elapsed
-    return wall
+    let now = Math.floor(this.anchor + elapsed)
+    if (now < wall || now > wall + AHEAD_MICROSECONDS) {
+      this.anchor = wall - elapsed
+      now = wall
+    }
+    // A process that is held up between its two looks anchors a little too low: that must not look like a clock that was set back.
+    if (now < this.last && this.last <= wall + AHEAD_MICROSECONDS) now = this.last
+    this.last = now
+    return now
   }
 
   monotonic(): number {

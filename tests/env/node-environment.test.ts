@@ -40,6 +40,26 @@ describe('clock and randomness', () => {
     }
   })
 
+  it('do not go back when the process is held up between its looks at two clocks', () => {
+    const { clock } = nodeEnvironment()
+    const wall = Math.floor(Date.now()) + 5
+    const walls = vi.spyOn(Date, 'now').mockReturnValue(wall)
+    const elapsed = vi.spyOn(performance, 'now')
+    try {
+      const since = performance.now()
+      elapsed.mockReturnValue(since)
+      expect(clock.now()).toBe(wall * 1000)
+      elapsed.mockReturnValue(since + 0.9)
+      const ahead = clock.now()
+      expect(ahead).toBeGreaterThan(wall * 1000 + 800)
+      elapsed.mockReturnValue(since + 30)
+      expect(clock.now()).toBe(ahead)
+    } finally {
+      walls.mockRestore()
+      elapsed.mockRestore()
+    }
+  })
+
   it('follow a wall clock that is set', () => {
     const real = Date.now()
     const clock = nodeEnvironment().clock
