@@ -129,7 +129,9 @@ export class CoordinatorLink {
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error
       if (this.stopped) return
-      if (error.code === 'REFUSED' && ++this.refusals >= REFUSED_ATTEMPTS) this.refusedForGood(error)
+      // A token or an address that cannot be: a mistake of whoever wrote it.
+      const isFinal = error.code === 'CONFIG' || (error.code === 'REFUSED' && ++this.refusals >= REFUSED_ATTEMPTS)
+      if (isFinal) this.refusedForGood(error)
       else this.tryAgain(error.message)
     }
   }

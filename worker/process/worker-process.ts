@@ -292,8 +292,9 @@ export class WorkerProcess implements ProcessView {
       current.repeat()
       return
     }
-    this.endGeneration(`generation ${prepare.generation} begins`)
-    if (!prepare.members.some(({ process }) => process === this.process)) return
+    const isMember = prepare.members.some(({ process }) => process === this.process)
+    this.endGeneration(`generation ${prepare.generation} begins`, isMember)
+    if (!isMember) return
     const { environment, log, process, ports, peers, bundles, loader } = this
     this.current = new Generation(
       {
@@ -313,11 +314,13 @@ export class WorkerProcess implements ProcessView {
     this.face?.events.onGeneration()
   }
 
-  private endGeneration(reason: string): void {
+  /** @param isFollowed by another one, for which the threads are told to forget everything */
+  private endGeneration(reason: string, isFollowed = false): void {
     const { current } = this
     if (current === null) return
     this.current = null
     current.end(reason)
+    if (isFollowed) return
     for (const port of this.ports) for (const dataflow of current.dataflows.keys()) port.send({ kind: 'drop', dataflow })
     this.face?.events.onGeneration()
   }
