@@ -56,6 +56,8 @@ export class InputOperator extends Operator {
   /** Adds `difference` to the multiplicity of each row: of all, or of none when it throws BAD_ROW for a wrong one. */
   changeRows(rows: readonly object[], difference: number): void {
     const n = rows.length
+    const before = this.open?.n ?? 0
+    let isHere = true
     let i = 0
     try {
       while (i < n) {
@@ -64,16 +66,19 @@ export class InputOperator extends Operator {
         batch.reserve(batch.n + take)
         this.codec.writeRows(rows, i, i + take, batch, difference, this.dataflow.dictionary)
         i += take
-        if (batch.n >= CHUNK_ROWS) this.flush()
+        if (batch.n >= CHUNK_ROWS && this.flush()) isHere = false
       }
     } catch (error) {
-      if (i > 0) this.changeRows(rows.slice(0, i), -difference)
+      if (isHere && this.open !== null) this.open.n = before
+      else if (i > 0) this.changeRows(rows.slice(0, i), -difference)
       throw error
     }
   }
 
   /** The same for columns of values. */
   changeColumns(columns: Readonly<Record<string, ArrayLike<unknown>>>, n: number, differences: number | ArrayLike<number>): void {
+    const before = this.open?.n ?? 0
+    let isHere = true
     let i = 0
     try {
       while (i < n) {
@@ -82,11 +87,12 @@ export class InputOperator extends Operator {
         batch.reserve(batch.n + take)
         this.codec.writeColumns(columns, i, i + take, batch, differences, this.dataflow.dictionary)
         i += take
-        if (batch.n >= CHUNK_ROWS) this.flush()
+        if (batch.n >= CHUNK_ROWS && this.flush()) isHere = false
       }
     } catch (error) {
       const back = typeof differences === 'number' ? -differences : Array.from({ length: i }, (_, j) => -differences[j])
-      if (i > 0) this.changeColumns(columns, i, back)
+      if (isHere && this.open !== null) this.open.n = before
+      else if (i > 0) this.changeColumns(columns, i, back)
       throw error
     }
   }
@@ -112,14 +118,15 @@ export class InputOperator extends Operator {
     return this.open
   }
 
-  /** Sends the chunk at the current time; while the dataflow runs (a subscriber writes) it waits for the commit. */
-  flush(): void {
+  /** Sends the chunk at the current time, and returns true; while the dataflow runs (a subscriber writes) it waits for the commit. */
+  flush(): boolean {
     const { open, timeline } = this
-    if (open === null || timeline === null || this.dataflow.isRunning) return
+    if (open === null || timeline === null || this.dataflow.isRunning) return false
     this.open = null
     this.begun = true
     open.time = timeline.current()
     this.send(open)
     this.dataflow.run()
+    return true
   }
 }

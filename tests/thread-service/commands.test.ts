@@ -11,6 +11,8 @@ import {
   int64,
   job,
   json,
+  max,
+  min,
   nullable,
   stream,
   table,
@@ -52,6 +54,8 @@ function started(j: unknown, workers = 2, seed = 1): Threads {
 function tick(threads: Threads, time: number, dataflow = 1): void {
   threads.advance(dataflow, time)
   threads.settle()
+  expect(threads.broken).toEqual([])
+  expect(threads.failed.filter((one) => one.dataflow === dataflow)).toEqual([])
   expect(threads.show(dataflow)).toBe(time)
   threads.settle()
 }
@@ -133,6 +137,21 @@ test('a wrong row becomes an error, and the others of its run are rows', () => {
   ])
   expect(threads.askStats().reduce((n, { dataflows }) => n + dataflows[0].errors, 0)).toBe(12)
   expect(threads.failed).toEqual([])
+})
+
+test('a wrong row late in a long run of a stream, whose readers count on rows never going away', () => {
+  const j = job('j', { s: stream({ k: int32, v: int32 }) }, ({ s }) => ({
+    best: s.groupBy('k').aggregate((row) => ({ most: max(row.v), least: min(row.v), n: count() })),
+  }))
+  const threads = started(j)
+  const rows = Array.from({ length: 9000 }, (_, v) => ({ k: v === 8999 ? 2 : 1, v: v === 6500 ? 'x' : v }))
+  threads.feed(1, 's', [{ op: 'insert', rows }])
+  tick(threads, 1)
+  expect(sum(threads.read(1, 'best', 1))).toEqual({
+    '{"k":1,"most":8998,"least":0,"n":"8998n"}': 1,
+    '{"k":2,"most":8999,"least":8999,"n":"1n"}': 1,
+  })
+  expect(threads.read(1, 'best', 1, { errors: true }).rows.map(({ row }) => row['row'])).toEqual(['{ k: 1, v: "x" }'])
 })
 
 test('an error that one thread made and another took back sums up to nothing', () => {
