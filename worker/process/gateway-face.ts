@@ -64,7 +64,9 @@ export class GatewayFace implements ProcessFace {
         events.onGeneration()
       },
       onVisible: (dataflow, time) => {
-        lag.onVisible(dataflow, time)
+        const job = view.generation?.dataflows.get(dataflow)?.name
+        const seconds = lag.onVisible(dataflow, time)
+        if (job !== undefined && seconds !== null) metrics.onLatency(job, seconds)
         events.onVisible(dataflow, time)
       },
     }

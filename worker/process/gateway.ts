@@ -22,8 +22,6 @@ export interface GatewayOptions {
 export interface GatewayObserver {
   /** `code` of the error, or null. */
   onRead(seconds: number, code: string | null): void
-  /** A time became visible, so many seconds after it was minted by the coordinator's clock. */
-  onVisible(job: string, seconds: number): void
   onReset(): void
   onOverflow(): void
 }
@@ -215,8 +213,6 @@ export class Gateway {
   }
 
   private onVisible(dataflow: number, time: number): void {
-    const job = this.view.generation?.dataflows.get(dataflow)?.name
-    if (job !== undefined) this.observer?.onVisible(job, Math.max(0, (this.view.environment.clock.now() - time) / 1_000_000))
     this.reader.onVisible(dataflow, time)
     for (const subscription of this.of(dataflow)) subscription.onVisible()
   }

@@ -31,17 +31,23 @@ export class LagMeter {
       observed.set(dataflow, {
         visible,
         since: !isOpen ? null : hasMoved ? now : (before.since ?? now),
-        latency: before?.latency ?? 0,
+        latency: visible === null ? 0 : (before?.latency ?? 0),
       })
     }
     this.observed = observed
   }
 
-  /** A time became visible. */
-  onVisible(dataflow: number, time: number): void {
+  /**
+   * A time became visible. Returns how long that took, in seconds; null for the first of a generation, which was minted when it was
+   * computed for the first time.
+   */
+  onVisible(dataflow: number, time: number): number | null {
+    const before = this.observed.get(dataflow)
     this.sample()
     const observed = this.observed.get(dataflow)
-    if (observed !== undefined) observed.latency = Math.max(0, this.clock.now() - time)
+    if (observed === undefined || before === undefined || before.visible === null) return null
+    observed.latency = Math.max(0, this.clock.now() - time)
+    return observed.latency / 1_000_000
   }
 
   /** Seconds; 0 while nothing is open. */

@@ -22,6 +22,8 @@ export interface ProcessMetricsOptions {
 export class ProcessMetrics {
   /** What the gateway tells. */
   readonly observer: GatewayObserver
+  /** A time of a job became visible, so many seconds after it was minted. */
+  readonly onLatency: (job: string, seconds: number) => void
   /** To be told of each answer of the HTTP API. */
   readonly onAnswer: (route: QueryRoute, status: number) => void
   private readonly set = new MetricSet(METRICS)
@@ -45,10 +47,10 @@ export class ProcessMetrics {
         reads({ result: code ?? 'ok' })
         readSeconds({}, seconds)
       },
-      onVisible: (job, seconds) => latency({ job }, seconds),
       onReset: () => resets({}),
       onOverflow: () => overflows({}),
     }
+    this.onLatency = (job, seconds) => latency({ job }, seconds)
     this.onAnswer = (route, status) => answers({ route, status })
     set.gauge(METRICS.build, (fill) => fill({ version: options.version, group: this.view.group }, 1))
     set.gauge(METRICS.ready, (fill) => fill({}, Number(options.isReady())))
