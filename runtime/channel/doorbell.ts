@@ -28,9 +28,9 @@ export class Doorbell {
   /** For others, after they have published something: wakes the owner if it waits or is about to. */
   ring(): void {
     const { atomics, words, index } = this
-    const state = atomics.load(words, index)
-    if (state === 0) return
-    atomics.store(words, index, 0)
+    if (atomics.load(words, index) === 0) return
+    // Not what was read before: the owner may have gone to sleep since.
+    const state = atomics.exchange(words, index, 0)
     if (state === PARKED) atomics.notify(words, index, 1)
   }
 
@@ -99,15 +99,11 @@ export class Waiter {
     this.atomics = atomics
   }
 
-  /** Returns when there is work, or, not always with work, once it was rung or slept for so long. */
+  /** Returns when there is work, or, not always with work, when it was rung, slept for so long, or has watched for long. */
   wait(hasWork: () => boolean, milliseconds: number): void {
     const { doorbell } = this
-    if (this.spinning.always) {
-      // For ever, if need be: a thread is ended from outside however busy it is.
-      doorbell.watch(hasWork, Number.POSITIVE_INFINITY)
-      return
-    }
-    if (doorbell.watch(hasWork, GLANCES)) this.untilProbe = 0
+    if (this.spinning.always) doorbell.watch(hasWork, SPIN_LOOKS)
+    else if (doorbell.watch(hasWork, GLANCES)) this.untilProbe = 0
     else if (this.untilProbe > 0 || !this.spin(hasWork)) this.park(hasWork, milliseconds)
   }
 

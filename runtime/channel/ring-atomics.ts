@@ -5,7 +5,8 @@
 export interface RingAtomics {
   load(words: Int32Array, index: number): number
   store(words: Int32Array, index: number, value: number): number
-  /** Returns the value before. */
+  /** These two return the value before. */
+  exchange(words: Int32Array, index: number, value: number): number
   add(words: Int32Array, index: number, value: number): number
   /** Wakes at most `count` threads that wait on the word. */
   notify(words: Int32Array, index: number, count: number): number

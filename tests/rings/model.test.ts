@@ -22,11 +22,17 @@ const protocols: Record<string, Protocol> = {
   'a ring whose room comes little by little': (parts) => [writing(parts, 'a', trickling), reading(parts, { a: trickling }, 'parks')],
   'messages published together': (parts) => [writing(parts, 'a', filling, 5), reading(parts, { a: filling }, 'parks')],
   'a reader that spins': (parts) => [writing(parts, 'a', wrapping), reading(parts, { a: wrapping }, 'spins, then parks')],
+  'a reader that spins for ever': (parts) => [writing(parts, 'a', wrapping), reading(parts, { a: wrapping }, 'spins for ever')],
   'a reader that must not block': (parts) => [writing(parts, 'a', wrapping), reading(parts, { a: wrapping }, 'sleeps without blocking')],
   'two writers and one reader': (parts) => [
     writing(parts, 'a', short),
     writing(parts, 'b', short),
     reading(parts, { a: short, b: short }, 'parks'),
+  ],
+  'two writers and a reader that spins': (parts) => [
+    writing(parts, 'a', short),
+    writing(parts, 'b', short),
+    reading(parts, { a: short, b: short }, 'spins, then parks'),
   ],
   'an outbox with a message longer than the ring': (parts) => [sending(parts, 'a', long), reading(parts, { a: long }, 'parks')],
   'two threads that send to each other': (parts) => [conversing(parts, 'a', 'b', empty), conversing(parts, 'b', 'a', empty)],
@@ -163,6 +169,14 @@ const mistakes: readonly Mistake[] = [
     found: ASLEEP,
   },
   {
+    title: 'who rings does not see that one that watched has gone to sleep',
+    file: doorbell,
+    find: 'const state = atomics.exchange(words, index, 0)',
+    replace: 'const state = atomics.load(words, index)\n    atomics.store(words, index, 0)',
+    protocol: 'a reader that spins',
+    found: ASLEEP,
+  },
+  {
     title: 'the doorbell is rung before the message is published',
     file: writer,
     find: '    this.atomics.store(this.words, TAIL, this.tail)\n    this.reader.ring()\n',
@@ -173,8 +187,8 @@ const mistakes: readonly Mistake[] = [
   {
     title: 'who rings wakes first and then says that nobody is asleep',
     file: doorbell,
-    find: '    atomics.store(words, index, 0)\n    atomics.notify(words, index, 1)\n',
-    replace: '    atomics.notify(words, index, 1)\n    atomics.store(words, index, 0)\n',
+    find: '    const state = atomics.exchange(words, index, 0)\n    if (state === PARKED) atomics.notify(words, index, 1)\n',
+    replace: '    if (atomics.load(words, index) === PARKED) atomics.notify(words, index, 1)\n    atomics.store(words, index, 0)\n',
     protocol: 'two writers and one reader',
     found: ASLEEP,
   },

@@ -30,7 +30,7 @@ export type Outcome =
 
 type Operation =
   | { readonly kind: 'load' | 'read'; readonly at: number }
-  | { readonly kind: 'store' | 'write' | 'add' | 'wait' | 'notify'; readonly at: number; readonly value: number }
+  | { readonly kind: 'store' | 'write' | 'exchange' | 'add' | 'wait' | 'notify'; readonly at: number; readonly value: number }
 
 /** Thrown by an access whose result is not known yet. */
 class Suspended {
@@ -57,6 +57,7 @@ export class Machine {
       this.perform({ kind: 'store', at: this.address(words, index), value })
       return value
     },
+    exchange: (words, index, value) => this.perform({ kind: 'exchange', at: this.address(words, index), value }),
     add: (words, index, value) => this.perform({ kind: 'add', at: this.address(words, index), value }),
     notify: (words, index, value) => this.perform({ kind: 'notify', at: this.address(words, index), value }),
     wait: (words, index, value) => (this.perform({ kind: 'wait', at: this.address(words, index), value }) === OK ? 'ok' : 'not-equal'),
@@ -233,7 +234,7 @@ export class Exploration {
     const nextAsleep = [...asleep]
     const before = nextMemory[at]
     let result = before
-    if (operation.kind === 'store' || operation.kind === 'write') nextMemory[at] = operation.value
+    if (operation.kind === 'store' || operation.kind === 'write' || operation.kind === 'exchange') nextMemory[at] = operation.value
     else if (operation.kind === 'add') nextMemory[at] = (before + operation.value) | 0
     else if (operation.kind === 'wait') {
       if (before === operation.value) {
@@ -294,7 +295,7 @@ export class Exploration {
       if (a === null || asleep[p] >= 0 || !(a.kind === 'read' || a.kind === 'write')) return
       operations.forEach((b, q) => {
         if (q === p || b === null || asleep[q] >= 0 || b.at !== a.at) return
-        if (a.kind === 'write' || b.kind === 'write' || b.kind === 'store' || b.kind === 'add')
+        if (a.kind === 'write' || b.kind === 'write' || b.kind === 'store' || b.kind === 'exchange' || b.kind === 'add')
           throw new Wrong(`a race: ${a.kind} of ${this.processes[p].name}, ${b.kind} of ${this.processes[q].name}`)
       })
     })

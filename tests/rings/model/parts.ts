@@ -30,8 +30,8 @@ export interface Change {
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 /** A thread that spins for long has the same accesses as one that spins twice. */
 const shortSpin: readonly Change[] = [
-  { file: 'runtime/channel/doorbell.ts', find: 'SPIN_ROUNDS = 8000', replace: 'SPIN_ROUNDS = 2' },
-  { file: 'runtime/channel/doorbell.ts', find: 'GLANCES = 100', replace: 'GLANCES = 1' },
+  { file: 'runtime/channel/doorbell.ts', find: 'SPIN_LOOKS = 20000', replace: 'SPIN_LOOKS = 2' },
+  { file: 'runtime/channel/doorbell.ts', find: 'GLANCES = 200', replace: 'GLANCES = 1' },
 ]
 
 export async function loadParts(mistake?: Change): Promise<Parts> {

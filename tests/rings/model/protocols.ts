@@ -1,5 +1,5 @@
 /** The processes that are checked: rings and doorbells as threads use them, small. */
-import type { Doorbell } from '../../../runtime/channel/doorbell.ts'
+import { type Doorbell, PARKED_VALUE } from '../../../runtime/channel/doorbell.ts'
 import { FIRST_WORD, HEAD, TAIL } from '../../../runtime/channel/ring.ts'
 import type { Machine, Process, State } from './explore.ts'
 import type { Parts } from './parts.ts'
@@ -47,7 +47,7 @@ export function writing(parts: Parts, name: string, ring: RingCase, batch = 1): 
 }
 
 /** How a reader waits. */
-export type Waiting = 'parks' | 'spins, then parks' | 'sleeps without blocking'
+export type Waiting = 'parks' | 'spins, then parks' | 'spins for ever' | 'sleeps without blocking'
 
 /** A reader of one or more rings with one doorbell, which asserts that messages of each come whole and in order. */
 export function reading(parts: Parts, rings: Readonly<Record<string, RingCase>>, waiting: Waiting): Process {
@@ -80,8 +80,12 @@ export function reading(parts: Parts, rings: Readonly<Record<string, RingCase>>,
       const board = machine.words('board', 1000)
       if (waiting === 'parks') own.park(hasWork, 0)
       else if (waiting === 'sleeps without blocking') {
-        if (own.announce(hasWork)) machine.atomics.wait(own.words, own.index, 1, 0)
-      } else new parts.Waiter(own, { words: board, index: SPINNING, most: 1, always: false }, machine.atomics).wait(hasWork, 0)
+        if (own.announce(hasWork)) machine.atomics.wait(own.words, own.index, PARKED_VALUE, 0)
+      } else
+        new parts.Waiter(own, { words: board, index: SPINNING, most: 1, always: waiting === 'spins for ever' }, machine.atomics).wait(
+          hasWork,
+          0,
+        )
       return after()
     },
   }
