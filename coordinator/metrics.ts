@@ -51,7 +51,7 @@ export class CoordinatorMetrics {
       if (/^the coordinator at .* leads, epoch \d+$/.test(text)) this.terms++
       return
     }
-    const reason = /^generation \d+ (?:of .*|has no members): (.*)$/.exec(text)?.[1]
+    const reason = /^generation \d+ (?:of [^:]*|has no members): (.*)$/.exec(text)?.[1]
     if (reason !== undefined) this.countGeneration({ group, reason: reasonOf(reason) })
   }
 
@@ -127,7 +127,7 @@ export class CoordinatorMetrics {
 function reasonOf(text: string): GenerationReason {
   if (/\blost\b|came back without|lost its connection/.test(text)) return 'lost'
   if (/does not reach/.test(text)) return 'unreachable'
-  if (/did not (?:prepare|install|start)/.test(text)) return 'slow'
+  if (/did not prepare|was not installed/.test(text)) return 'slow'
   if (/is leaving/.test(text)) return 'leave'
   if (/\bjoined$/.test(text)) return 'join'
   return 'other'
