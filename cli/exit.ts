@@ -23,6 +23,9 @@ export function exitCodeOf(error: unknown): number {
     case 'UNREACHABLE':
       return EXIT_UNREACHABLE
     case 'REFUSED':
+    case 'PROTOCOL':
+    case 'DUPLICATE_NAME':
+    case 'FENCED':
       return EXIT_REFUSED
     default:
       return EXIT_FAILED
