@@ -32,6 +32,8 @@ export interface ThreadServiceOptions {
 interface Seat {
   readonly worker: Worker
   readonly codec: PeerCodec
+  /** A message of another worker is gone. Nothing is computed any more, since it might be wrong: a new generation comes. */
+  isDamaged: boolean
   /** In the order of their installation. */
   readonly dataflows: Map<number, ThreadDataflow>
   /** By request of a follower the dataflow that it follows. */
@@ -59,12 +61,15 @@ export class ThreadService implements ThreadActor {
 
   get idle(): boolean {
     const { seat } = this
-    return this.isBroken || seat === null || (!this.stirred && this.inbox.length === 0 && seat.worker.idle)
+    return this.isBroken || seat === null || seat.isDamaged || (!this.stirred && this.inbox.length === 0 && seat.worker.idle)
   }
 
   get wantsFeed(): boolean {
     if (this.outlet.outboundBytes > OUTBOUND_WINDOW_BYTES) return false
-    if (this.seat !== null) for (const dataflow of this.seat.dataflows.values()) if (dataflow.isFull) return false
+    const { seat } = this
+    if (seat === null) return true
+    if (seat.isDamaged) return false
+    for (const dataflow of seat.dataflows.values()) if (dataflow.isFull) return false
     return true
   }
 
@@ -76,35 +81,49 @@ export class ThreadService implements ThreadActor {
 
   takePeer(from: number, bytes: Uint8Array): void {
     const { seat } = this
-    if (seat === null || this.isBroken) return
+    if (seat === null || seat.isDamaged || this.isBroken) return
     this.guarded(() => {
-      const message = this.decoded(seat, from, bytes)
-      if (message !== null) this.inbox.push(message)
+      try {
+        const message = seat.codec.decode(from, bytes)
+        if (message !== null) this.inbox.push(message)
+      } catch (error) {
+        this.damaged(seat, [from], error)
+      }
     })
   }
 
   step(activations?: number): void {
     const { seat } = this
-    if (seat === null || this.isBroken) return
+    if (seat === null || seat.isDamaged || this.isBroken) return
     this.guarded(() => {
       this.stirred = false
       const inbox = this.inbox
       this.inbox = []
-      this.work(seat, inbox, this.postponed > GARBAGE_PATIENCE_STEPS ? Number.POSITIVE_INFINITY : activations)
+      try {
+        this.work(seat, inbox, this.postponed > GARBAGE_PATIENCE_STEPS ? Number.POSITIVE_INFINITY : activations)
+      } catch (error) {
+        this.damaged(
+          seat,
+          inbox.map(({ from }) => from),
+          error,
+        )
+        return
+      }
       this.tell(seat)
       this.collect(seat)
     })
   }
 
-  /** A damaged message says nothing about this thread's state. */
-  private decoded({ codec }: Seat, from: number, bytes: Uint8Array): PeerMessage | null {
-    try {
-      return codec.decode(from, bytes)
-    } catch (error) {
-      if (!(error instanceof MillraceError) || error.code !== 'PROTOCOL') throw error
-      this.outlet.event({ kind: 'damaged', from, message: error.message })
-      return null
-    }
+  /**
+   * A message that is none, or that refers to one that never came, says nothing about this thread's state if it came from another
+   * process. Any other error is thrown.
+   */
+  private damaged(seat: Seat, from: readonly number[], error: unknown): void {
+    const suspects = new Set(from.filter((worker) => seat.codec.isRemote(worker)))
+    if (!(error instanceof MillraceError) || error.code !== 'PROTOCOL' || suspects.size === 0) throw error
+    seat.isDamaged = true
+    this.inbox = []
+    for (const suspect of suspects) this.outlet.event({ kind: 'damaged', from: suspect, message: error.message })
   }
 
   private work({ worker, codec }: Seat, inbox: readonly PeerMessage[], activations: number | undefined): void {
@@ -188,7 +207,7 @@ export class ThreadService implements ThreadActor {
     const shards = new ShardTable(generation, workers, Int32Array.from(owners))
     const worker = new Worker(index, shards, () => protocol)
     worker.onFailure = (dataflow, error) => this.fail(dataflow, error)
-    this.seat = { worker, codec: new PeerCodec(command), dataflows: new Map(), follows: new Map() }
+    this.seat = { worker, codec: new PeerCodec(command), isDamaged: false, dataflows: new Map(), follows: new Map() }
     this.inbox = []
     this.postponed = 0
     this.outlet.event({ kind: 'configured', generation })

@@ -21,9 +21,11 @@ import {
 } from '../../millrace.ts'
 import type { InputDefinitions } from '../../operators/input-definition.ts'
 import type { Job, OutputDefinitions } from '../../operators/job.ts'
+import { ShardTable } from '../../runtime/channel/shard-table.ts'
+import { WireEncoder } from '../../runtime/channel/wire.ts'
 import { SeededRandom } from '../../runtime/env/seeded-random.ts'
 import { decodeMessage, encodeMessage } from '../../runtime/protocol/codec.ts'
-import type { Feed, RowsRead } from '../../runtime/protocol/thread.ts'
+import type { Feed, RowsRead, ThreadCommand } from '../../runtime/protocol/thread.ts'
 import { add, type Multiset, plain } from '../oracle/multiset.ts'
 import { type Answer, JobTable, Threads } from './threads.ts'
 
@@ -322,6 +324,72 @@ test('a dataflow whose operator throws fails alone; a broken invariant ends the 
   threads.send(0, { kind: 'ask-stats' })
   threads.settle()
   expect(threads.stats).toEqual([])
+})
+
+test('bytes of another worker: of another generation, changed on the way, or of somebody else', () => {
+  const take = (bytes: Uint8Array, threadCount = 1): Threads => {
+    const threads = new Threads(1, new JobTable(), () => 0)
+    const owners = [...ShardTable.even(3, 2).owners]
+    threads.send(0, { kind: 'configure', generation: 3, index: 0, workers: 2, owners, protocol: 2, first: 0, threads: threadCount })
+    threads.settle()
+    threads.threads[0].service.takePeer(1, bytes)
+    threads.settle()
+    return threads
+  }
+  const encode = (generation: number, from: number, checked = true): Uint8Array =>
+    new WireEncoder(checked).encode({ kind: 'progress', generation, dataflow: 1, from, changes: new Float64Array() }).slice()
+  const changed = encode(3, 1)
+  changed[20] ^= 4
+  for (const bytes of [encode(3, 1), encode(2, 1), encode(4, 1)]) {
+    const { damaged, broken } = take(bytes)
+    expect([damaged, broken]).toEqual([[], []])
+  }
+  const wrong: readonly (readonly [Uint8Array, string])[] = [
+    [encode(3, 0), 'a message of worker 0 came from worker 1'],
+    [changed, 'checksum'],
+    [encode(3, 1, false), 'checksum'],
+    [Uint8Array.of(1, 2, 3), '3 bytes'],
+  ]
+  for (const [bytes, what] of wrong) {
+    const threads = take(bytes)
+    expect(threads.damaged).toEqual([{ from: 1, message: expect.stringContaining(what) }])
+    expect(threads.broken).toEqual([])
+    // Nothing is computed in this generation any more, and nothing is taken.
+    const [{ service }] = threads.threads
+    expect([service.idle, service.wantsFeed]).toEqual([true, false])
+    service.takePeer(1, bytes)
+    expect(threads.damaged).toHaveLength(1)
+    threads.configure(4, 1)
+    threads.install(1, cities as never)
+    threads.settle()
+    tick(threads, 1)
+  }
+  // Of a thread of the same process, through shared memory: then this process is not to be trusted.
+  expect(take(Uint8Array.of(1, 2, 3), 2).broken).toHaveLength(1)
+})
+
+test('a frame that refers to a string that never came damages the generation, and says whose it was', () => {
+  const random = new SeededRandom(5)
+  const threads = new Threads(2, new JobTable(), (bound) => random.below(bound), 1)
+  threads.configure(1, 2)
+  threads.install(1, cities as never)
+  threads.settle()
+  const write = (time: number, ids: readonly number[]): void => {
+    threads.feed(1, 'people', [{ op: 'upsert', rows: ids.map((id) => ({ id, city: 'Rimini' })) }], 0)
+    threads.advance(1, time)
+  }
+  write(1, [1, 2, 3, 4, 5, 6])
+  // The first message of worker 0 is lost.
+  while (threads.links[0][1].length === 0)
+    threads.threads[0].commands.length > 0
+      ? threads.threads[0].service.handle(threads.threads[0].commands.shift() as ThreadCommand)
+      : threads.threads[0].service.step()
+  threads.links[0][1].length = 0
+  write(2, [7, 8, 9, 10, 11, 12, 13])
+  threads.settle()
+  expect(threads.damaged).toEqual([{ from: 0, message: expect.stringContaining('never told') }])
+  expect(threads.broken).toEqual([])
+  expect(threads.completeAt(1)).toBe(0)
 })
 
 test('a job that cannot be loaded or built fails, and the next one is installed', () => {

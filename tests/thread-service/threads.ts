@@ -74,12 +74,14 @@ export class Threads {
   readonly flows = new Map<number, Flow>()
   readonly failed: { readonly thread: number; readonly dataflow: number; readonly code: string; readonly message: string }[] = []
   readonly broken: string[] = []
+  readonly damaged: { readonly from: number; readonly message: string }[] = []
   readonly installed: { readonly thread: number; readonly event: DataflowInstalled }[] = []
   readonly stats: ThreadStats[] = []
   readonly generations: number[] = []
   private readonly loader: JobTable
   private readonly below: (bound: number) => number
-  private readonly links: Uint8Array[][][]
+  /** By sender and receiver, what is under way. */
+  readonly links: Uint8Array[][][]
   private readonly follows = new Map<number, Heard>()
   private readonly reads = new Map<number, { rows: CountedRow[]; threads: number[]; errors: string[]; left: number }>()
   private requests = 0
@@ -87,8 +89,13 @@ export class Threads {
   /** Called after every action. */
   afterAction: (() => void) | null = null
 
-  /** @param most threads at any time */
-  constructor(most: number, loader: JobTable, below: (bound: number) => number) {
+  private readonly perProcess: number
+  /**
+   * @param most threads at any time
+   * @param perProcess threads of one process, between which messages have no checksum
+   */
+  constructor(most: number, loader: JobTable, below: (bound: number) => number, perProcess = most) {
+    this.perProcess = perProcess
     this.loader = loader
     this.below = below
     this.links = Array.from({ length: most }, () => Array.from({ length: most }, () => []))
@@ -112,7 +119,8 @@ export class Threads {
     const owners = [...ShardTable.even(generation, workers).owners]
     for (let index = 0; index < workers; index++) {
       this.threads[index].complete.clear()
-      this.send(index, { kind: 'configure', generation, index, workers, owners, protocol: 2, first: 0, threads: workers })
+      const first = index - (index % this.perProcess)
+      this.send(index, { kind: 'configure', generation, index, workers, owners, protocol: 2, first, threads: this.perProcess })
     }
     this.settle()
   }
@@ -236,6 +244,9 @@ export class Threads {
         break
       case 'failed':
         this.failed.push({ thread, ...event })
+        break
+      case 'damaged':
+        this.damaged.push({ from: event.from, message: event.message })
         break
       case 'broken':
         this.broken.push(event.message)

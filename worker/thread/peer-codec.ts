@@ -8,7 +8,8 @@ export class PeerCodec {
   private readonly configuration: Configure
   private readonly plain = new WireEncoder(false)
   private readonly checked = new WireEncoder(true)
-  private readonly decoder = new WireDecoder()
+  private readonly plainDecoder = new WireDecoder()
+  private readonly checkedDecoder = new WireDecoder(true)
 
   constructor(configuration: Configure) {
     this.configuration = configuration
@@ -16,9 +17,7 @@ export class PeerCodec {
 
   /** The bytes are valid until the next call; the rows of a frame go back to their pool. */
   encode(to: number, message: PeerMessage): Uint8Array {
-    const { first, threads } = this.configuration
-    const isSibling = to >= first && to < first + threads
-    return (isSibling ? this.plain : this.checked).encode(message)
+    return (this.isRemote(to) ? this.checked : this.plain).encode(message)
   }
 
   /**
@@ -26,12 +25,18 @@ export class PeerCodec {
    * @throws MillraceError PROTOCOL for what is no message, or not of that worker
    */
   decode(from: number, bytes: Uint8Array): PeerMessage | null {
-    const message = this.decoder.read(bytes)
+    const message = (this.isRemote(from) ? this.checkedDecoder : this.plainDecoder).read(bytes)
     if (message.generation !== this.configuration.generation) {
       if (message.kind === 'frame') message.batch.release()
       return null
     }
     if (message.from !== from) throw new MillraceError('PROTOCOL', `a message of worker ${message.from} came from worker ${from}`)
     return message
+  }
+
+  /** Whether a worker is in another process. */
+  isRemote(worker: number): boolean {
+    const { first, threads } = this.configuration
+    return worker < first || worker >= first + threads
   }
 }
