@@ -16,7 +16,10 @@ import {
   readFact,
   removeFact,
   replayKey,
+  SETTLED_PREFIX,
+  type SettledFact,
   setFact,
+  settledPrefix,
 } from './facts.ts'
 import type { Fact, MetadataStore } from './metadata/metadata-store.ts'
 import { isName, NAME_RULE } from './names.ts'
@@ -64,25 +67,20 @@ export class Catalog {
   }
 
   /** @param minted every earlier time is at or below it */
-  static async load(
-    term: Term,
-    store: MetadataStore,
-    minted: number,
-    events: CatalogEvents,
-  ): Promise<{ catalog: Catalog; exact: boolean }> {
+  static async load(term: Term, store: MetadataStore, minted: number, events: CatalogEvents): Promise<Catalog> {
     const next = await readFact(store, NEXT_DATAFLOW_KEY, 'next-dataflow')
     const catalog = new Catalog(term, store, events, next?.dataflow ?? 0)
-    let exact = true
     for (const key of await store.list(JOB_PREFIX)) {
       const fact = await readFact(store, key, 'job')
       const replay = fact === null ? null : await readFact(store, replayKey(fact.dataflow), 'replay')
       if (fact === null || replay === null) throw new MillraceError('STORE', `the metadata store has no whole ${key}`)
-      if (!replay.exact) exact = false
       const reference = { name: fact.name, digest: fact.digest }
-      catalog.jobs.set(fact.name, { fact, dataflow: Dataflow.stored(replay, reference, fact.group, minted, term.limits) })
+      const dataflow = Dataflow.stored(replay, reference, fact.group, minted, term.limits)
+      dataflow.restoreSettled(replay, await readSettled(store, fact.dataflow))
+      catalog.jobs.set(fact.name, { fact, dataflow })
     }
     await catalog.removeOrphans()
-    return { catalog, exact }
+    return catalog
   }
 
   *all(): Generator<{ readonly fact: JobFact; readonly dataflow: Dataflow }> {
@@ -120,7 +118,7 @@ export class Catalog {
       const facts: Fact[] = [
         setFact(NEXT_DATAFLOW_KEY, { kind: 'next-dataflow', dataflow: this.nextDataflow }),
         setFact(bundleKey(digest), { kind: 'bundle', code }),
-        dataflow.fact(this.events.generationOf(group), false),
+        ...dataflow.facts(this.events.generationOf(group)),
       ]
       if (before !== undefined) facts.push(...this.removal(before.fact, digest))
       facts.push(setFact(jobKey(name), fact))
@@ -173,7 +171,9 @@ export class Catalog {
   private async removeOrphans(): Promise<void> {
     const needed = new Set([...this.jobs.values()].flatMap(({ fact }) => [replayKey(fact.dataflow), bundleKey(fact.digest)]))
     const keys = [...(await this.store.list(REPLAY_PREFIX)), ...(await this.store.list(BUNDLE_PREFIX))]
-    const orphans = keys.filter((key) => !needed.has(key)).map(removeFact)
+    const prefixes = [...this.jobs.values()].map(({ fact }) => settledPrefix(fact.dataflow))
+    const settled = (await this.store.list(SETTLED_PREFIX)).filter((key) => !prefixes.some((prefix) => key.startsWith(prefix)))
+    const orphans = [...keys.filter((key) => !needed.has(key)), ...settled].map(removeFact)
     if (orphans.length > 0) await this.term.write(orphans)
   }
 
@@ -215,7 +215,8 @@ export class Catalog {
 
   /** What goes with a job. @param replacement the digest that the job has from now on */
   private removal(fact: JobFact, replacement: string | null): Fact[] {
-    const facts = [removeFact(replayKey(fact.dataflow))]
+    const settled = this.jobs.get(fact.name)?.dataflow.settledKeys ?? []
+    const facts = [replayKey(fact.dataflow), ...settled].map(removeFact)
     const needed = [...this.jobs.values()].some((job) => job.fact.name !== fact.name && job.fact.digest === fact.digest)
     if (!needed && fact.digest !== replacement) facts.push(removeFact(bundleKey(fact.digest)))
     return facts
@@ -241,4 +242,13 @@ export class Catalog {
     this.changes = done.catch(() => undefined)
     return done
   }
+}
+
+async function readSettled(store: MetadataStore, dataflow: number): Promise<SettledFact[]> {
+  const facts: SettledFact[] = []
+  for (const key of await store.list(settledPrefix(dataflow))) {
+    const fact = await readFact(store, key, 'settled')
+    if (fact !== null) facts.push(fact)
+  }
+  return facts
 }

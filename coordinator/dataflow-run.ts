@@ -6,6 +6,7 @@ import type { Timer } from '../runtime/env/environment.ts'
 import type { Advance, FromCoordinator, HeldGeneration, Installed, Member, ProcessId, Report } from '../runtime/protocol/control.ts'
 import { assignPartitions, type PartitionSeen, partitionKey } from './assignment.ts'
 import type { Dataflow } from './dataflow.ts'
+import type { Fact } from './metadata/metadata-store.ts'
 import type { CoordinatorLimits } from './options.ts'
 import { lastAtOrBefore } from './replay-log.ts'
 import type { Term } from './term.ts'
@@ -25,7 +26,9 @@ export interface RunHost {
   phaseChanged(run: DataflowRun): void
   /** Not all members have installed it in time. */
   installOverdue(run: DataflowRun): void
-  /** What is durable of it is not all that is known any more. */
+  /** Calls back once the fact is durable. */
+  settle(fact: Fact, done: () => void): void
+  /** Its log changed. */
   dirty(dataflow: Dataflow): void
 }
 
@@ -54,6 +57,9 @@ export class DataflowRun {
   private readonly readers = new Map<string, ProcessId>()
   private lastMint: number
   private compactTo: number
+  /** Times up to here are durable with their cuts: they may be seen. */
+  private durable = 0
+  private settling = false
   /** The visible time that may be compacted to once it is old enough, and since when it is visible. */
   private aging: { readonly time: number; readonly at: number }
   private deadline: Timer | null = null
@@ -248,15 +254,30 @@ export class DataflowRun {
       least,
     )
     if (ready >= 0 && !this.isFenced(now)) {
-      const times = this.open.splice(0, ready + 1).map(({ time }) => time)
-      log.makeVisible(times)
-      told = log.visible
+      const durable = this.open.filter(({ time }) => time <= this.durable).length
+      if (durable > 0) {
+        log.makeVisible(this.open.splice(0, durable).map(({ time }) => time))
+        told = log.visible
+      }
+      if (ready >= durable) this.settle(this.open.slice(0, ready + 1 - durable).map(({ time }) => time))
     }
     const { first } = log
     log.trim(dataflow.leastTold)
     if (told !== null) dataflow.seen = told
     if (told !== null || log.first !== first) this.host.dirty(dataflow)
     return told
+  }
+
+  /** Has minted times made durable; one write at a time. */
+  private settle(times: readonly number[]): void {
+    if (this.settling) return
+    this.settling = true
+    this.host.settle(this.dataflow.settle(this.generation, times), () => {
+      this.settling = false
+      if (this.phase === 'stopped') return
+      this.durable = times[times.length - 1]
+      this.pump()
+    })
   }
 
   /** Whether somebody who was lost may still show what was visible then as the newest. */

@@ -1,6 +1,6 @@
 /** What is known of one deployed job across generations: its times and cuts, and what went wrong. */
 import type { JobReference, ProcessId } from '../runtime/protocol/control.ts'
-import { type ReplayFact, replayKey, setFact } from './facts.ts'
+import { type ReplayFact, removeFact, replayKey, type SettledFact, setFact, settledKey } from './facts.ts'
 import type { Fact } from './metadata/metadata-store.ts'
 import type { CoordinatorLimits } from './options.ts'
 import { ReplayLog } from './replay-log.ts'
@@ -28,6 +28,8 @@ export class Dataflow {
   readonly placed = new Map<string, Placed>()
   /** Crashes of processes while it was starting; from the second on it starts after all others, and alone. */
   strikes = 0
+  /** Facts that go when the log is written as a whole. */
+  private settled: { readonly key: string; readonly time: number }[] = []
 
   constructor(number: number, job: JobReference, group: string, log: ReplayLog, minted: number, temporal: boolean) {
     this.number = number
@@ -49,6 +51,10 @@ export class Dataflow {
     return new Dataflow(fact.dataflow, job, group, ReplayLog.restore(fact, limits), minted, fact.temporal)
   }
 
+  get settledKeys(): readonly string[] {
+    return this.settled.map(({ key }) => key)
+  }
+
   get isSuspect(): boolean {
     return this.strikes >= 2
   }
@@ -60,9 +66,34 @@ export class Dataflow {
     return least
   }
 
-  /** Its log as a durable fact; see `ReplayFact.exact`. */
-  fact(generation: number, exact: boolean): Fact {
+  /** Its log as durable facts, in place of what was settled one by one. A new generation begins with all of what is visible, and nothing else. */
+  facts(generation: number, isNew = false): Fact[] {
     const { number, temporal, log } = this
-    return setFact(replayKey(number), { kind: 'replay', dataflow: number, generation, temporal, exact, ...log.snapshot() })
+    const over = this.settled.filter(({ time }) => isNew || time <= log.visible)
+    this.settled = this.settled.filter((one) => !over.includes(one))
+    const replay = setFact(replayKey(number), { kind: 'replay', dataflow: number, generation, temporal, ...log.snapshot() })
+    return [replay, ...over.map(({ key }) => removeFact(key))]
+  }
+
+  /** Minted times that all members are complete at, as a durable fact: then they may become visible. */
+  settle(generation: number, times: readonly number[]): Fact {
+    const { number, log } = this
+    const last = times[times.length - 1]
+    const key = settledKey(number, last)
+    this.settled.push({ key, time: last })
+    return setFact(key, { kind: 'settled', dataflow: number, generation, times, cuts: log.cutsBetween(times[0], last) })
+  }
+
+  /** What was settled before this term, ascending. Facts of an earlier generation say nothing: its open times were forgotten. */
+  restoreSettled(replay: ReplayFact, facts: readonly SettledFact[]): void {
+    for (const { generation, times, cuts } of facts) {
+      const last = times[times.length - 1]
+      this.settled.push({ key: settledKey(this.number, last), time: last })
+      if (generation !== replay.generation || last <= this.log.visible) continue
+      for (const cut of cuts) this.log.addCut(cut)
+      this.log.makeVisible(times.filter((time) => time > this.log.visible))
+    }
+    this.seen = this.log.visible
+    this.timeline.mint(this.log.visible)
   }
 }

@@ -62,11 +62,18 @@ export interface ReplayFact {
   readonly times: readonly number[]
   readonly cuts: readonly Cut[]
   readonly temporal: boolean
-  /** Nothing was made visible after it was written: its writer stopped then. */
-  readonly exact: boolean
 }
 
-export type StoredFact = ClusterFact | CeilingFact | NextDataflowFact | GroupFact | JobFact | BundleFact | ReplayFact
+/** Times that may have become visible after the dataflow's `ReplayFact` was written, in the same generation, and the cuts at them. */
+export interface SettledFact {
+  readonly kind: 'settled'
+  readonly dataflow: number
+  readonly generation: number
+  readonly times: readonly number[]
+  readonly cuts: readonly Cut[]
+}
+
+export type StoredFact = ClusterFact | CeilingFact | NextDataflowFact | GroupFact | JobFact | BundleFact | ReplayFact | SettledFact
 
 export const CLUSTER_KEY = 'cluster'
 export const CEILING_KEY = 'ceiling'
@@ -75,6 +82,7 @@ export const GROUP_PREFIX = 'group/'
 export const JOB_PREFIX = 'job/'
 export const BUNDLE_PREFIX = 'bundle/'
 export const REPLAY_PREFIX = 'replay/'
+export const SETTLED_PREFIX = 'settled/'
 
 export function groupKey(name: string): string {
   return GROUP_PREFIX + name
@@ -90,6 +98,15 @@ export function bundleKey(digest: string): string {
 
 export function replayKey(dataflow: number): string {
   return `${REPLAY_PREFIX}${dataflow}`
+}
+
+/** Sorts by time. */
+export function settledKey(dataflow: number, time: number): string {
+  return `${settledPrefix(dataflow)}${String(time).padStart(16, '0')}`
+}
+
+export function settledPrefix(dataflow: number): string {
+  return `${SETTLED_PREFIX}${dataflow}/`
 }
 
 export function setFact(key: string, fact: StoredFact): Fact {

@@ -7,6 +7,7 @@ import type { FromCoordinator, FromProcess, HeldGeneration, Member, ProcessId, U
 import type { Dataflow } from './dataflow.ts'
 import { DataflowRun, type RunHost } from './dataflow-run.ts'
 import { duration } from './history.ts'
+import type { Fact } from './metadata/metadata-store.ts'
 import type { Term } from './term.ts'
 import type { Ceiling } from './timeline.ts'
 import { BrokenLinks, type Candidate } from './unreachable.ts'
@@ -29,6 +30,7 @@ export interface GenerationGroup {
   connected(members: readonly Member[]): void
   /** The job runs no more, here and in later generations. */
   jobFailed(dataflow: Dataflow, code: string, message: string): void
+  settle(fact: Fact, done: () => void): void
   dirty(dataflow: Dataflow): void
 }
 
@@ -45,6 +47,7 @@ export class Generation implements RunHost {
   private brokenReason = ''
   private deadline: Timer | null = null
   private patience: Timer | null = null
+  private settling: Timer | null = null
 
   constructor(group: GenerationGroup, number: number, members: readonly Member[]) {
     this.group = group
@@ -140,6 +143,7 @@ export class Generation implements RunHost {
     this.phase = 'over'
     this.deadline?.clear()
     this.patience?.clear()
+    this.settling?.clear()
     for (const run of this.runs.values()) {
       run.stop()
       run.dataflow.log.forgetOpen()
@@ -148,6 +152,10 @@ export class Generation implements RunHost {
 
   broadcast(message: FromCoordinator): void {
     for (const { process } of this.members) this.group.send(process, message)
+  }
+
+  settle(fact: Fact, done: () => void): void {
+    this.group.settle(fact, done)
   }
 
   dirty(dataflow: Dataflow): void {
@@ -176,12 +184,22 @@ export class Generation implements RunHost {
     this.installNext()
   }
 
-  /** All at once; but a job in whose start processes crashed comes after all others, and alone. */
+  /** All at once; but jobs in whose start processes crashed come after all others, one by one, each when the one before has settled. */
   private installNext(): void {
     const runs = [...this.runs.values()]
     for (const run of runs) if (run.phase === 'queued' && !run.dataflow.isSuspect) run.install()
     if (runs.some(({ phase }) => phase === 'installing' || phase === 'hydrating')) return
-    runs.find(({ phase }) => phase === 'queued')?.install()
+    const next = runs.find(({ phase }) => phase === 'queued')
+    if (next === undefined) return
+    const now = this.term.now()
+    const unsettled = runs.filter((run) => run.dataflow.isSuspect && run.isUnsettled(now))
+    if (unsettled.length === 0) {
+      next.install()
+      return
+    }
+    const wait = Math.max(...unsettled.map((run) => run.since - now)) / 1000 + this.term.limits.settledMilliseconds
+    this.settling?.clear()
+    this.settling = this.term.after(wait, () => this.installNext())
   }
 
   private add(dataflow: Dataflow): DataflowRun {

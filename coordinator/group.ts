@@ -13,6 +13,7 @@ import { Generation, type GenerationGroup } from './generation.ts'
 import { commonProtocol } from './hello.ts'
 import { duration } from './history.ts'
 import type { MemberProcess } from './member-process.ts'
+import type { Fact } from './metadata/metadata-store.ts'
 import type { CoordinatorLimits } from './options.ts'
 import { placeShards, renumber } from './placement.ts'
 import { resumeLogs } from './resume.ts'
@@ -25,6 +26,8 @@ export interface GroupLeader {
   readonly term: Term
   readonly ceiling: Ceiling
   readonly minimumProcesses: number
+  /** Calls back once the fact is durable. */
+  settle(fact: Fact, done: () => void): void
   dirty(dataflow: Dataflow): void
   /** Resolves when it is durable; the job is not started again. */
   failed(dataflow: Dataflow, code: string, message: string): void
@@ -38,7 +41,7 @@ interface Wanted {
   /** Monotonic, microseconds: when it was first wanted. */
   readonly since: number
   due: number
-  /** Only processes that come want it: it waits for more of them. */
+  /** Nobody waits for it but processes that come: it waits for more of them. */
   patient: boolean
 }
 
@@ -61,7 +64,7 @@ export class Group implements GenerationGroup {
   /** Of those members of the stored generation that came back so far; null when that is decided. */
   private held: Map<ProcessId, HeldGeneration> | null = null
   /** Whether what was made visible before this term is known for sure. */
-  private certain: boolean
+  private certain = true
   private wanted: Wanted | null = null
   private timer: Timer | null = null
   /** While a generation is being written: its members. */
@@ -71,7 +74,7 @@ export class Group implements GenerationGroup {
   /** Generations that processes of an earlier life have seen: numbers go on above it. */
   private seenGeneration = 0
 
-  constructor(leader: GroupLeader, fact: GroupFact, dataflows: Iterable<Dataflow>, certain: boolean) {
+  constructor(leader: GroupLeader, fact: GroupFact, dataflows: Iterable<Dataflow>) {
     this.leader = leader
     this.term = leader.term
     this.ceiling = leader.ceiling
@@ -79,7 +82,6 @@ export class Group implements GenerationGroup {
     this.crashLoop = new CrashLoop(this.limits)
     this.name = fact.name
     this.fact = fact
-    this.certain = certain
     for (const dataflow of dataflows) this.dataflows.set(dataflow.number, dataflow)
     if (fact.members.length === 0) return
     const now = this.term.now()
@@ -96,6 +98,7 @@ export class Group implements GenerationGroup {
 
   get state(): GroupState {
     if (this.held !== null) return 'resuming'
+    if (this.choosing !== null || this.wanted?.patient === false) return 'preparing'
     if (this.generation === null) return this.processes.size === 0 ? 'empty' : 'waiting'
     if (this.generation.phase !== 'running') return 'preparing'
     const phases = [...this.generation.runs.values()].map(({ phase }) => phase)
@@ -238,6 +241,10 @@ export class Group implements GenerationGroup {
     this.leader.failed(dataflow, code, message)
   }
 
+  settle(fact: Fact, done: () => void): void {
+    this.leader.settle(fact, done)
+  }
+
   dirty(dataflow: Dataflow): void {
     this.leader.dirty(dataflow)
   }
@@ -289,20 +296,20 @@ export class Group implements GenerationGroup {
     const gone = this.fact.members.filter(({ process }) => this.held?.has(process) !== true).map(({ name }) => name)
     this.held = null
     this.timer?.clear()
-    this.want(`the coordinator was away, and ${gone.join(', ')} did not come back`, 'failure')
+    this.want(`the coordinator was away, and ${gone.join(', ')} did not come back`, 'away')
   }
 
   // ---- generations
 
   /** @param reason of a join the name of the process */
-  private want(reason: string, cause: 'join' | 'leave' | 'failure'): void {
+  private want(reason: string, cause: 'join' | 'away' | 'leave' | 'failure'): void {
     if (this.held !== null) return
     const now = this.term.now()
     const { joinDebounceMilliseconds, joinDebounces } = this.limits
-    const patient = cause === 'join'
+    const patient = cause === 'join' || cause === 'away'
     const wanted = this.wanted ?? { joined: [], reasons: [], since: now, due: Number.POSITIVE_INFINITY, patient: true }
     this.wanted = wanted
-    const texts = patient ? wanted.joined : wanted.reasons
+    const texts = cause === 'join' ? wanted.joined : wanted.reasons
     if (!texts.includes(reason)) texts.push(reason)
     if (!patient) wanted.patient = false
     const most = wanted.since + 1000 * joinDebounceMilliseconds * joinDebounces
@@ -342,6 +349,9 @@ export class Group implements GenerationGroup {
     }
     this.wanted = null
     if (chosen.length === 0 && this.fact.members.length === 0) return
+    // Whoever joined is gone again, or left out for a while.
+    if (wanted.patient && this.generation?.members.length === chosen.length && chosen.every(({ id }) => this.generation?.isMember(id)))
+      return
     this.choosing = new Set(chosen.map(({ id }) => id))
     this.generation?.stop()
     this.generation = null
@@ -373,7 +383,7 @@ export class Group implements GenerationGroup {
       reason,
       began: this.term.environment.clock.now(),
     }
-    const logs = [...this.dataflows.values()].map((dataflow) => dataflow.fact(number, false))
+    const logs = [...this.dataflows.values()].flatMap((dataflow) => dataflow.facts(number, true))
     await this.term.write([setFact(groupKey(this.name), fact), ...logs])
     const before = this.fact
     this.fact = fact

@@ -8,7 +8,8 @@ import { CEILING_KEY, CLUSTER_KEY, GROUP_PREFIX, readFact, setFact } from './fac
 import { Group, type GroupLeader } from './group.ts'
 import type { MemberProcess } from './member-process.ts'
 import { Membership } from './membership.ts'
-import type { MetadataStore } from './metadata/metadata-store.ts'
+import type { Fact, MetadataStore } from './metadata/metadata-store.ts'
+import { Settler } from './settler.ts'
 import { Snapshots } from './snapshots.ts'
 import type { Term } from './term.ts'
 import { Ceiling } from './timeline.ts'
@@ -29,6 +30,7 @@ export class Leader implements GroupLeader {
   readonly cluster: string
   readonly minimumProcesses: number
   private readonly snapshots: Snapshots
+  private readonly settler: Settler
 
   private constructor(term: Term, options: LeaderOptions, ceiling: Ceiling, catalog: Catalog) {
     this.term = term
@@ -41,6 +43,7 @@ export class Leader implements GroupLeader {
       group: (name) => this.group(name),
       needBundle: (process, digest) => this.sendBundle(process, digest),
     })
+    this.settler = new Settler(term)
     this.snapshots = new Snapshots(term, (dataflow) => this.generationOf(dataflow.group))
   }
 
@@ -55,7 +58,7 @@ export class Leader implements GroupLeader {
       )
     const floor = (await readFact(store, CEILING_KEY, 'ceiling'))?.time ?? 0
     let leader: Leader | null = null
-    const { catalog, exact } = await Catalog.load(term, store, floor - 1, {
+    const catalog = await Catalog.load(term, store, floor - 1, {
       generationOf: (group) => leader?.generationOf(group) ?? 0,
       deployed: (dataflow) => leader?.group(dataflow.group).deploy(dataflow),
       dropped: (dataflow) => {
@@ -70,11 +73,9 @@ export class Leader implements GroupLeader {
       if (fact !== null) stored.push(fact)
     }
     const generations = new Map(stored.map((fact) => [fact.name, fact.generation]))
-    // From now on something may become visible that is not in the stored logs.
-    const facts = [...catalog.all()].map(({ fact, dataflow }) => dataflow.fact(generations.get(fact.group) ?? 0, false))
+    const facts = [...catalog.all()].flatMap(({ fact, dataflow }) => dataflow.facts(generations.get(fact.group) ?? 0))
     await term.write([setFact(CLUSTER_KEY, { kind: 'cluster', name: options.cluster }), ...facts])
-    for (const fact of stored)
-      leader.groups.set(fact.name, new Group(leader, fact, catalog.dataflows(fact.name), exact || fact.members.length === 0))
+    for (const fact of stored) leader.groups.set(fact.name, new Group(leader, fact, catalog.dataflows(fact.name)))
     for (const { fact } of catalog.all()) leader.group(fact.group)
     return leader
   }
@@ -106,6 +107,10 @@ export class Leader implements GroupLeader {
     this.membership.close('the coordinator stops')
     for (const group of this.groups.values()) group.generation?.stop()
     await this.snapshots.last([...this.catalog.all()].map(({ dataflow }) => dataflow))
+  }
+
+  settle(fact: Fact, done: () => void): void {
+    this.settler.settle(fact, done)
   }
 
   dirty(dataflow: Dataflow): void {
@@ -141,7 +146,7 @@ export class Leader implements GroupLeader {
   private group(name: string): Group {
     let group = this.groups.get(name)
     if (group === undefined) {
-      group = new Group(this, Group.empty(name), this.catalog.dataflows(name), true)
+      group = new Group(this, Group.empty(name), this.catalog.dataflows(name))
       this.groups.set(name, group)
     }
     return group

@@ -159,6 +159,15 @@ export class ReplayLog {
     return cuts
   }
 
+  /** Of partitions that moved, at minted times from one to another. */
+  cutsBetween(first: number, last: number): Cut[] {
+    const cuts: Cut[] = []
+    for (const { input, partition, times, positions } of this.partitions.values())
+      for (let i = times.length - 1; i >= 0 && times[i] >= first; i--)
+        if (times[i] <= last) cuts.push({ input, partition, time: times[i], position: positions[i] })
+    return cuts
+  }
+
   private dropTimes(count: number): void {
     this.times.splice(0, count)
     const [first] = this.times

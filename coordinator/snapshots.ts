@@ -1,4 +1,4 @@
-/** Stores the logs of dataflows now and then: what a coordinator that comes after a crash cannot learn from the processes. */
+/** Stores the logs of dataflows as a whole now and then, so that what was settled one by one does not pile up. */
 import type { Dataflow } from './dataflow.ts'
 import type { Term } from './term.ts'
 
@@ -27,7 +27,7 @@ export class Snapshots {
   /** Nothing becomes visible after this. */
   async last(dataflows: readonly Dataflow[]): Promise<void> {
     this.waiting = true
-    await this.term.write(dataflows.map((dataflow) => dataflow.fact(this.generationOf(dataflow), true)))
+    await this.term.write(dataflows.flatMap((dataflow) => dataflow.facts(this.generationOf(dataflow))))
   }
 
   private async store(): Promise<void> {
@@ -37,7 +37,7 @@ export class Snapshots {
       if (this.marked.size > 0) return this.store()
       return undefined
     })
-    const facts = Array.from(this.marked, (one) => one.fact(this.generationOf(one), false))
+    const facts = [...this.marked].flatMap((one) => one.facts(this.generationOf(one)))
     this.marked.clear()
     await this.term.write(facts)
   }
