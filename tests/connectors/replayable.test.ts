@@ -189,6 +189,21 @@ test.each([...SEEDS, ...SEEDS.map((seed) => 100 + seed)])('a file that is rotate
   await checkReplays(env, one, keyed, PATH, first, (bound) => random.below(bound))
 })
 
+test('opened where one file ends and the next begins: lines are of the content that they are of', async () => {
+  const { env } = await world(1)
+  const one = files({ path: PATH })
+  const writer = new Writer(env, PATH)
+  await writer.append(`${HEADER},1,a\n,2,b`)
+  await env.run(1000)
+  await writer.rotate(false)
+  await writer.append(`${HEADER},wrong,c\n,4,d\n`)
+  const first = await readAll(env, await openReader(env, one, keyed, PATH, null))
+  expect(first).toHaveLength(3)
+  expect(contentOf(first).rejected).toEqual([expect.stringContaining('"position":"line 2 of content 2"')])
+  const reader = await openReader(env, one, keyed, PATH, first[1].position)
+  expect(contentOf(await readAll(env, reader))).toEqual(contentOf(first.slice(2)))
+})
+
 test('lines that are gone are an error and nothing is skipped', async () => {
   const { env } = await world(1)
   const one = files({ path: PATH, pollBytes: 20 })
