@@ -1,6 +1,7 @@
 /** One process in its generations: the steps of a dataflow, sources again and live, cuts and reports, what is dropped and what is held. */
 import { describe, expect, test } from 'vitest'
 import { generated } from '../../connectors/generated.ts'
+import { source as generator, type SourceOptions } from '../../connectors/replayable-generator.ts'
 import { int32 } from '../../runtime/data/column-type.ts'
 import { MillraceError } from '../../runtime/error.ts'
 import type { Cut, SourceAssignment } from '../../runtime/protocol/control.ts'
@@ -56,6 +57,8 @@ class TestSource implements ReplayableSource {
 const job = (source: ReplayableSource): FakeJob => ({ inputs: { in: { columns } }, sources: { in: source } })
 const assign = (partition: string, worker: number): SourceAssignment => ({ input: 'in', partition, worker })
 const cut = (partition: string, time: number, position: number | null): Cut => ({ input: 'in', partition, time, position })
+
+const readsOf = (read: SourceOptions['read']): ReplayableSource => generator({ partitions: ['a'], read })
 
 function world(source: ReplayableSource, options = {}): { script: Script; one: Started } {
   const script = new Script()
@@ -362,6 +365,28 @@ describe('sources', () => {
     await script.until('done', () => one.ports[0].story.at(-1) === 600)
     expect(one.ports[0].story).toEqual([...rows('a', 0, 6), 500, 600])
     expect(one.process.sources[0].trouble).toBe(null)
+  })
+
+  test('what a source gives at once goes to a thread in portions, in order', async () => {
+    const ids = Array.from({ length: 10_000 }, (_, i) => i)
+    const runs = [
+      { op: 'insert', rows: ids.slice(0, 9000).map((id) => ({ id })) },
+      { op: 'remove', rows: ids.slice(9000).map((id) => ({ id })) },
+    ] as const
+    const { script, one } = world(
+      readsOf(async function* () {
+        yield { position: 1, runs }
+      }),
+    )
+    await script.running(one, { assignments: [assign('a', 0)] })
+    await script.until('fed', () => one.ports[0].story.length === 10_000)
+    expect(one.ports[0].story).toEqual(ids.map((id) => `in ${id}`))
+    const feeds = one.ports[0].all('feed')
+    expect(feeds.map(({ runs: some }) => some.map(({ op, rows: part }) => `${op} ${part.length}`))).toEqual([
+      ['insert 4096'],
+      ['insert 4096'],
+      ['insert 808', 'remove 1000'],
+    ])
   })
 
   test('a source that fails is tried again with pauses, opened anew, shown, and never ends the process', async () => {

@@ -13,7 +13,7 @@ const FIRST_RETRY_MILLISECONDS = 100
 const LONGEST_RETRY_MILLISECONDS = 5000
 
 /** What a dataflow needs of its generation. */
-export interface DataflowHost extends Pick<SourceHost, 'environment' | 'log' | 'mayRead' | 'onFatal'> {
+export interface DataflowHost extends Pick<SourceHost, 'environment' | 'log' | 'turns' | 'mayRead' | 'onFatal'> {
   readonly environment: Environment
   readonly log: Log
   /** Numbers of this process's workers: from `first`, `threads` of them. */
@@ -145,6 +145,7 @@ export class DataflowRun implements DataflowView {
     host.sendToAll({ kind: 'start', dataflow })
     const sourceHost: SourceHost = {
       environment: host.environment,
+      turns: host.turns,
       log: host.log.with({ dataflow, job: this.name }),
       mayRead: (worker) => host.mayRead(worker),
       feed: (worker, input, runs) => host.sendTo(worker, { kind: 'feed', dataflow, input, runs }),

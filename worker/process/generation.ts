@@ -23,12 +23,14 @@ import { type DataflowHost, DataflowRun } from './dataflow-run.ts'
 import type { JobSources, JobSourcesLoader } from './job-sources.ts'
 import type { PeerLinks } from './peer-links.ts'
 import type { FaceEvents, GenerationView, SourceView } from './process-view.ts'
+import type { ReadingTurns } from './reading-turns.ts'
 import { Reports } from './reports.ts'
 
 export interface GenerationHost {
   readonly environment: Environment
   readonly log: Log
   readonly self: ProcessId
+  readonly turns: ReadingTurns
   readonly ports: readonly ThreadPort[]
   readonly links: PeerLinks
   readonly bundles: Bundles
@@ -74,6 +76,7 @@ export class Generation implements GenerationView {
     this.dataflowHost = {
       environment: host.environment,
       log: this.log,
+      turns: host.turns,
       first: this.first,
       threads: this.threads,
       mayRead: (worker) => !host.links.congested && host.ports[worker - this.first].waitingBytes <= FEED_WINDOW_BYTES,

@@ -11,6 +11,7 @@ import type { Position } from '../../runtime/protocol/position.ts'
 import type { InputShape, PartitionReader, ReplayableSource, SourceBatch } from '../../runtime/protocol/replayable-source.ts'
 import { Backoff } from './backoff.ts'
 import type { SourceView } from './process-view.ts'
+import type { ReadingTurns } from './reading-turns.ts'
 
 /** Between polls of a source that has nothing: the longer it is quiet, up to the second. */
 export const LEAST_IDLE_MILLISECONDS = 5
@@ -28,6 +29,7 @@ const REPLAY_PATIENCE_MILLISECONDS = 2000
 export interface PartitionHost {
   readonly environment: Environment
   readonly log: Log
+  readonly turns: ReadingTurns
   mayRead(): boolean
   feed(runs: readonly ChangeRun[], rows: number): void
   onFatal(error: unknown): void
@@ -134,6 +136,8 @@ export class PartitionRunner {
   }
 
   private async pull(reader: PartitionReader, until: Position | null): Promise<'fed' | 'nothing' | 'failed'> {
+    const rest = this.host.turns.rest()
+    if (rest !== null) await rest
     await this.admitted()
     if (this.closed) return 'nothing'
     let batch: SourceBatch | null
@@ -213,7 +217,10 @@ export class PartitionRunner {
         resolve()
       }
       this.wakeUp = done
-      timer = this.host.environment.timers.setTimeout(done, milliseconds)
+      timer = this.host.environment.timers.setTimeout(() => {
+        this.host.turns.begin()
+        done()
+      }, milliseconds)
     })
   }
 

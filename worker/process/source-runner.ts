@@ -14,13 +14,17 @@ import type { Position } from '../../runtime/protocol/position.ts'
 import type { InputShape, ReplayableSource } from '../../runtime/protocol/replayable-source.ts'
 import { PartitionRunner } from './partition-runner.ts'
 import type { SourceView } from './process-view.ts'
+import type { ReadingTurns } from './reading-turns.ts'
 
 /** Rows that were fed and are not visible yet; at more, sources wait. */
 export const UNSEEN_ROWS = 1 << 18
+/** Rows of one message to a thread, whatever a source gives at once. */
+const FEED_ROWS = 4096
 
 export interface SourceHost {
   readonly environment: Environment
   readonly log: Log
+  readonly turns: ReadingTurns
   /** Whether a worker of this process can take more rows. */
   mayRead(worker: number): boolean
   feed(worker: number, input: string, runs: readonly ChangeRun[]): void
@@ -77,11 +81,12 @@ export class SourceRunner {
     this.assignments = assignments.filter(({ input }) => inputs[input] !== undefined)
     this.partitions = this.assignments.map((assignment) => {
       const { source, shape } = inputs[assignment.input]
-      const { environment, log } = host
+      const { environment, log, turns } = host
       const runner = new PartitionRunner(
         {
           environment,
           log,
+          turns,
           mayRead: () => this.mayRead(assignment.worker),
           feed: (runs, rows) => this.feed(assignment, runs, rows),
           onFatal: (error) => host.onFatal(error),
@@ -178,13 +183,31 @@ export class SourceRunner {
   }
 
   private feed(assignment: SourceAssignment, runs: readonly ChangeRun[], rows: number): void {
-    this.host.feed(assignment.worker, assignment.input, runs)
+    for (const some of portions(runs)) this.host.feed(assignment.worker, assignment.input, some)
     if (!this.live) return
     const waited = this.fresh > 0
     this.fresh += rows
     this.unseenRows += rows
     if (!waited) this.host.onWaiting()
   }
+}
+
+/** The same changes in lists of about `FEED_ROWS` rows. */
+function portions(runs: readonly ChangeRun[]): readonly (readonly ChangeRun[])[] {
+  const all: ChangeRun[][] = [[]]
+  let rows = 0
+  for (const run of runs) {
+    for (let from = 0; from < run.rows.length; from += FEED_ROWS) {
+      const some = run.rows.length <= FEED_ROWS ? run : ({ op: run.op, rows: run.rows.slice(from, from + FEED_ROWS) } as ChangeRun)
+      if (rows > 0 && rows + some.rows.length > FEED_ROWS) {
+        all.push([])
+        rows = 0
+      }
+      all[all.length - 1].push(some)
+      rows += some.rows.length
+    }
+  }
+  return all
 }
 
 function placeOf(time: number, input: string, partition: string): string {

@@ -27,6 +27,7 @@ import { Generation } from './generation.ts'
 import type { JobSourcesLoader } from './job-sources.ts'
 import { PeerLinks } from './peer-links.ts'
 import type { ProcessFace, ProcessView, SourceView } from './process-view.ts'
+import { ReadingTurns } from './reading-turns.ts'
 
 export interface WorkerProcessOptions {
   readonly cluster: string
@@ -78,7 +79,8 @@ export class WorkerProcess implements ProcessView {
   private readonly link: CoordinatorLink
   private readonly peers: PeerLinks
   private readonly bundles: Bundles
-  private ports: ThreadPort[] = []
+  private readonly turns: ReadingTurns
+  private readonly ports: ThreadPort[] = []
   private server: HttpServer | null = null
   private face: ProcessFace | null = null
   private current: Generation | null = null
@@ -111,6 +113,7 @@ export class WorkerProcess implements ProcessView {
     const { token } = options
     const tls = options.tls ?? null
     const { log } = this
+    this.turns = new ReadingTurns(environment)
     this.bundles = new Bundles((digest) => this.link.send({ kind: 'need-bundle', digest }))
     this.peers = new PeerLinks(
       environment,
@@ -132,7 +135,7 @@ export class WorkerProcess implements ProcessView {
         hello: () => this.hello(),
         stats: () => this.takeStats(),
         onWelcome: (welcome) => this.welcomed(welcome),
-        onMessage: (message) => this.take(message),
+        onMessage: (message) => this.guarded(() => this.take(message)),
         onLost: () => undefined,
         onRefused: (error) => void this.end(error),
       },
@@ -172,12 +175,12 @@ export class WorkerProcess implements ProcessView {
       await this.server.close()
       return
     }
-    this.ports = Array.from({ length: threads }, (_, local) => {
+    for (let local = 0; local < threads; local++) {
       const port = this.starter.start(local, threads)
       port.onEvent = (event) => this.threadEvent(local, event)
       port.onDrain = () => this.drained()
-      return port
-    })
+      this.ports.push(port)
+    }
     this.link.start()
   }
 
@@ -295,12 +298,13 @@ export class WorkerProcess implements ProcessView {
     const isMember = prepare.members.some(({ process }) => process === this.process)
     this.endGeneration(`generation ${prepare.generation} begins`, isMember)
     if (!isMember) return
-    const { environment, log, process, ports, peers, bundles, loader } = this
+    const { environment, log, process, ports, peers, bundles, loader, turns } = this
     this.current = new Generation(
       {
         environment,
         log,
         self: process,
+        turns,
         ports,
         links: peers,
         bundles,
@@ -329,6 +333,10 @@ export class WorkerProcess implements ProcessView {
 
   private threadEvent(local: number, event: ThreadEvent): void {
     if (this.ended !== null) return
+    this.guarded(() => this.takeEvent(local, event))
+  }
+
+  private takeEvent(local: number, event: ThreadEvent): void {
     if (event.kind === 'broken') this.fatal(new MillraceError('INVARIANT', `dataflow thread ${local} broke: ${event.message}`))
     else if (event.kind === 'stats') this.threadStats[local] = event.stats
     else this.current?.threadEvent(local, event)
@@ -350,6 +358,15 @@ export class WorkerProcess implements ProcessView {
   }
 
   // ---- the end
+
+  /** What is thrown where nobody catches it ends the process in order, and is told. */
+  private guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.fatal(error)
+    }
+  }
 
   private fatal(error: unknown): void {
     const known =
