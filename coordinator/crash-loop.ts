@@ -1,15 +1,21 @@
-/** Slows down what begins again and again: a bound on generations within a window, then a wait that doubles. */
+/**
+ * Slows down what begins again and again: so many generations may begin one right after the other, and one more for each while
+ * of quiet; beyond that each waits twice as long as the one before.
+ */
 import type { CoordinatorLimits } from './options.ts'
 
 export class CrashLoop {
   private readonly limits: CoordinatorLimits
-  /** Moments (monotonic, microseconds) of what began within the window. */
-  private readonly begun: number[] = []
-  private notBefore = 0
+  /** Generations that may begin without waiting. */
+  private free: number
+  /** Monotonic, microseconds. */
+  private lastBegan = Number.NEGATIVE_INFINITY
+  private notBefore = Number.NEGATIVE_INFINITY
   private waits = 0
 
   constructor(limits: CoordinatorLimits) {
     this.limits = limits
+    this.free = limits.maximumGenerations
   }
 
   /** Microseconds that the next one has to wait. */
@@ -17,15 +23,18 @@ export class CrashLoop {
     return Math.max(0, this.notBefore - now)
   }
 
+  /** One begins now. */
   note(now: number): void {
-    const { maximumGenerations, generationWindowMilliseconds, backoffMilliseconds, maximumBackoffMilliseconds } = this.limits
-    while (this.begun.length > 0 && this.begun[0] < now - generationWindowMilliseconds * 1000) this.begun.shift()
-    this.begun.push(now)
-    if (this.begun.length <= maximumGenerations) {
+    const { maximumGenerations, generationQuietMilliseconds, backoffMilliseconds, maximumBackoffMilliseconds } = this.limits
+    const gained = (now - this.lastBegan) / (1000 * generationQuietMilliseconds)
+    this.lastBegan = now
+    this.free = Math.min(maximumGenerations, this.free + gained) - 1
+    if (this.free >= 0) {
       this.waits = 0
       return
     }
-    this.begun.shift()
+    // What was gained in less than such a while is lost, so that a loop that waits long does not become fast again.
+    this.free = 0
     this.notBefore = now + 1000 * Math.min(maximumBackoffMilliseconds, backoffMilliseconds * 2 ** this.waits)
     this.waits++
   }

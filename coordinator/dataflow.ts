@@ -20,7 +20,7 @@ export class Dataflow {
   readonly timeline: Timeline
   /** Whether rows come or go with time alone. */
   temporal: boolean
-  /** The last time that was told to be visible, under this term or, as far as is known, before. */
+  /** The last time that was told to be visible under this term. */
   seen: number
   /** By process: all its followers were told up to here. */
   readonly told = new Map<ProcessId, number>()
@@ -48,7 +48,10 @@ export class Dataflow {
 
   /** @param minted all times that earlier terms minted are at or below it */
   static stored(fact: ReplayFact, job: JobReference, group: string, minted: number, limits: CoordinatorLimits): Dataflow {
-    return new Dataflow(fact.dataflow, job, group, ReplayLog.restore(fact, limits), minted, fact.temporal)
+    const dataflow = new Dataflow(fact.dataflow, job, group, ReplayLog.restore(fact, limits), minted, fact.temporal)
+    // Some process may show an earlier time as the newest: who was told what is not known.
+    dataflow.seen = 0
+    return dataflow
   }
 
   get settledKeys(): readonly string[] {
@@ -93,7 +96,6 @@ export class Dataflow {
       for (const cut of cuts) this.log.addCut(cut)
       this.log.makeVisible(times.filter((time) => time > this.log.visible))
     }
-    this.seen = this.log.visible
     this.timeline.mint(this.log.visible)
   }
 }

@@ -21,6 +21,9 @@ import type { Term } from './term.ts'
 import type { Ceiling } from './timeline.ts'
 import type { Candidate } from './unreachable.ts'
 
+/** Messages that are kept while members come back to a new coordinator. */
+const MAXIMUM_EARLY_MESSAGES = 4096
+
 /** What a group needs of the leader that it belongs to. */
 export interface GroupLeader {
   readonly term: Term
@@ -63,6 +66,8 @@ export class Group implements GenerationGroup {
   private readonly crashLoop: CrashLoop
   /** Of those members of the stored generation that came back so far; null when that is decided. */
   private held: Map<ProcessId, HeldGeneration> | null = null
+  /** What those have said since. */
+  private early: { readonly process: ProcessId; readonly message: FromProcess }[] = []
   /** Whether what was made visible before this term is known for sure. */
   private certain = true
   private wanted: Wanted | null = null
@@ -157,6 +162,8 @@ export class Group implements GenerationGroup {
   /** It has no connection, and may still get one. */
   disconnected(process: MemberProcess): void {
     this.held?.delete(process.id)
+    // It says it again when it comes back.
+    this.early = this.early.filter((one) => one.process !== process.id)
   }
 
   /** A process is gone for good. */
@@ -192,7 +199,9 @@ export class Group implements GenerationGroup {
 
   receive(process: MemberProcess, message: FromProcess): void {
     if (message.kind === 'leaving') this.drain(process)
-    else this.generation?.receive(process.id, message)
+    else if (this.held === null) this.generation?.receive(process.id, message)
+    else if (this.early.length < MAXIMUM_EARLY_MESSAGES) this.early.push({ process: process.id, message })
+    else this.resumeOver()
   }
 
   // ---- jobs
@@ -279,6 +288,7 @@ export class Group implements GenerationGroup {
       this.generation = generation
       try {
         generation.resume(this.dataflows.values(), held)
+        for (const { process, message } of this.early.splice(0)) generation.receive(process, message)
         this.fencedUntil = 0
         this.tell(`generation ${this.fact.generation} goes on: all ${held.size} processes came back`)
         for (const process of this.processes.values()) if (!generation.isMember(process.id)) this.want(process.name, 'join')
@@ -295,8 +305,9 @@ export class Group implements GenerationGroup {
     if (this.held === null) return
     const gone = this.fact.members.filter(({ process }) => this.held?.has(process) !== true).map(({ name }) => name)
     this.held = null
+    this.early = []
     this.timer?.clear()
-    this.want(`the coordinator was away, and ${gone.join(', ')} did not come back`, 'away')
+    this.want(`the coordinator was away, and ${gone.join(', ')} did not come back with what they had`, 'away')
   }
 
   // ---- generations

@@ -66,9 +66,9 @@ export interface CoordinatorLimits {
   /** A process that was left out joins again after this; each time in a row doubles it, up to the maximum. */
   readonly exclusionMilliseconds: number
   readonly maximumExclusionMilliseconds: number
-  /** More generations than this within the window, and the next ones wait, each twice as long as the one before. */
+  /** So many generations may begin at once, and one more for each while of quiet; the others wait, each twice as long as the one before. */
   readonly maximumGenerations: number
-  readonly generationWindowMilliseconds: number
+  readonly generationQuietMilliseconds: number
   readonly backoffMilliseconds: number
   readonly maximumBackoffMilliseconds: number
   /** Times that a job may be starting, or have run for less than `settledMilliseconds`, while a process crashes. */
@@ -126,7 +126,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   exclusionMilliseconds: 5000,
   maximumExclusionMilliseconds: 300_000,
   maximumGenerations: 8,
-  generationWindowMilliseconds: 30_000,
+  generationQuietMilliseconds: 20_000,
   backoffMilliseconds: 500,
   maximumBackoffMilliseconds: 10_000,
   maximumStrikes: 5,

@@ -29,7 +29,6 @@ export class ReplayLog {
   private start: number
   private times: number[] = []
   private readonly partitions = new Map<string, PartitionCuts>()
-  private cutCount = 0
 
   /** @param since nothing happened at or before it */
   constructor(since: number, limits: Pick<CoordinatorLimits, 'maximumReplayTimes' | 'maximumReplayCuts'>) {
@@ -63,10 +62,6 @@ export class ReplayLog {
     return this.times.length
   }
 
-  get knowsCuts(): boolean {
-    return this.partitions.size > 0
-  }
-
   /**
    * Takes a cut at a time that is not visible yet. What is said again of a visible time must be what was known of it.
    * @throws MillraceError PROTOCOL if it is not
@@ -91,7 +86,6 @@ export class ReplayLog {
     }
     known.times.splice(at + 1, 0, time)
     known.positions.splice(at + 1, 0, position)
-    this.cutCount++
   }
 
   /** Ascending minted times, all above the visible ones: all cuts at or before them are known. */
@@ -107,8 +101,8 @@ export class ReplayLog {
     const { maximumReplayTimes, maximumReplayCuts } = this.limits
     let drop = Math.max(0, lastAtOrBefore(this.times, told))
     drop = Math.max(drop, this.times.length - maximumReplayTimes)
+    drop = Math.max(drop, this.times.length - Math.max(1, Math.floor(maximumReplayCuts / Math.max(1, this.partitions.size))))
     if (drop > 0) this.dropTimes(drop)
-    while (this.cutCount > maximumReplayCuts && this.times.length > 1) this.dropTimes(Math.ceil(this.times.length / 4))
   }
 
   /** What was minted and not visible never was. */
@@ -116,7 +110,6 @@ export class ReplayLog {
     const { visible } = this
     for (const [key, known] of this.partitions) {
       const keep = lastAtOrBefore(known.times, visible) + 1
-      this.cutCount -= known.times.length - keep
       known.times.length = keep
       known.positions.length = keep
       if (keep === 0) this.partitions.delete(key)
@@ -128,12 +121,10 @@ export class ReplayLog {
    * later time, and whoever was told an earlier one begins anew.
    */
   beginAt(time: number): void {
-    this.cutCount = 0
     for (const known of this.partitions.values()) {
       const position = known.positions[known.positions.length - 1]
       known.times.splice(0, known.times.length, time)
       known.positions.splice(0, known.positions.length, position)
-      this.cutCount++
     }
     this.start = time - 1
     this.times = this.partitions.size === 0 ? [] : [time]
@@ -176,7 +167,6 @@ export class ReplayLog {
       if (at < 1) continue
       times.splice(0, at)
       positions.splice(0, at)
-      this.cutCount -= at
     }
   }
 }

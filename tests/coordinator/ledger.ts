@@ -20,6 +20,8 @@ export interface Shower {
 class DataflowLedger {
   /** By generation and time: what each partition had been read up to when the time was sealed. */
   readonly sealed = new Map<number, Map<number, Cuts>>()
+  /** By generation: times of which it has not been looked at whether they are visible. */
+  readonly pending = new Map<number, Set<number>>()
   /** Of times that somebody was told are visible. */
   readonly shown = new Map<number, string>()
   /** First generation and epoch under which a time was told as minted. */
@@ -101,8 +103,12 @@ export class Ledger {
     for (const [process, complete] of completes)
       must(complete >= time, `time ${time} is visible, and ${process} is complete up to ${complete} only`)
     const cuts = ledger.sealed.get(generation)
-    for (const [sealed, at] of cuts ?? []) {
-      if (sealed > time || ledger.shown.has(sealed)) continue
+    const pending = ledger.pending.get(generation) ?? new Set()
+    for (const sealed of pending) {
+      if (sealed > time) continue
+      pending.delete(sealed)
+      if (ledger.shown.has(sealed)) continue
+      const at = cuts?.get(sealed) as Cuts
       for (const partition of partitions) must(at.has(partition), `time ${sealed} is visible, and the cut of ${partition} is not known`)
       ledger.shown.set(sealed, canonical(at))
     }
@@ -144,6 +150,9 @@ function cutsOf(ledger: DataflowLedger, generation: number, time: number): Cuts 
   if (cuts === undefined) {
     cuts = new Map()
     times.set(time, cuts)
+    const pending = ledger.pending.get(generation) ?? new Set()
+    ledger.pending.set(generation, pending)
+    pending.add(time)
   }
   return cuts
 }

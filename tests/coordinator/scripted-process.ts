@@ -51,6 +51,9 @@ export interface ScriptedOptions {
   /** Has a follower that is told late by up to so many milliseconds. */
   readonly follower?: number
   readonly token?: string
+  readonly preparesNever?: boolean
+  /** Its follower takes the first time that it is told, and no more. */
+  readonly holdsBack?: boolean
   readonly crash?: () => void
   readonly trace?: (line: string) => void
 }
@@ -129,6 +132,10 @@ export class ScriptedProcess implements Shower {
   get shows(): boolean {
     if (this.environment.state !== 'running' || this.environment.clock.monotonic() >= this.leaseUntil) return false
     return [...this.runs.values()].some(({ visible }) => visible !== null)
+  }
+
+  get hasFollower(): boolean {
+    return this.told.size > 0
   }
 
   start(): void {
@@ -232,6 +239,7 @@ export class ScriptedProcess implements Shower {
   }
 
   private again(): void {
+    if (this.silent) return
     this.environment.timers.setTimeout(() => void this.connect(), 20 + this.environment.random.below(150))
   }
 
@@ -345,6 +353,7 @@ export class ScriptedProcess implements Shower {
     this.forget()
     this.prepare = prepare
     this.broken = false
+    if (this.options.preparesNever === true) return
     this.later(() => {
       const peers = this.unreached()
       if (peers.length === 0) this.send({ kind: 'prepared', generation: prepare.generation })
@@ -500,6 +509,7 @@ export class ScriptedProcess implements Shower {
     if (follower === undefined) return
     this.later(() => {
       if (this.runs.get(run.dataflow) !== run || time <= (run.told ?? 0)) return
+      if (this.options.holdsBack === true && this.told.has(run.dataflow)) return
       run.told = time
       this.told.set(run.dataflow, time)
     }, follower)

@@ -3,6 +3,7 @@ import { Coordinator } from '../../coordinator/coordinator.ts'
 import type { CoordinatorLimits } from '../../coordinator/options.ts'
 import { sha256 } from '../../coordinator/sha256.ts'
 import type { ClusterStatus, GroupStatus, JobStatus } from '../../coordinator/status.ts'
+import type { SimulatedHost } from '../../runtime/env/simulated-host.ts'
 import { SimulatedWorld } from '../../runtime/env/simulated-world.ts'
 import { Ledger } from './ledger.ts'
 import { type ScriptedJob, type ScriptedOptions, ScriptedProcess } from './scripted-process.ts'
@@ -20,6 +21,14 @@ export interface StageOptions {
   readonly trace?: boolean
 }
 
+export interface ApiBody {
+  readonly error?: { readonly code: string; readonly message: string; readonly hint?: string; readonly leader?: string }
+  readonly job?: JobStatus
+  readonly jobs?: readonly JobStatus[]
+  readonly outcome?: string
+  readonly status?: string
+}
+
 export class Stage {
   readonly world: SimulatedWorld
   readonly store: SharedStore
@@ -29,6 +38,7 @@ export class Stage {
   readonly errors: unknown[] = []
   readonly lines: string[] = []
   private readonly options: StageOptions
+  private readonly environments = new Map<Coordinator, SimulatedHost>()
   private readonly parted = new Set<string>()
 
   constructor(options: StageOptions = {}) {
@@ -43,18 +53,26 @@ export class Stage {
 
   coordinate(name = 'c1'): void {
     this.world.start(name, async (environment) => {
-      const coordinator = new Coordinator(environment, this.store.connect(environment), {
-        cluster: 'test',
-        token: TOKEN,
-        host: name,
-        port: PORT,
-        limits: this.options.limits ?? {},
-        minimumProcesses: this.options.minimumProcesses ?? 1,
-        onError: (error) => this.errors.push(error),
-        onEvent: (event) => this.say(`${name}: ${event.group ?? ''} ${event.text}`),
-      })
+      const coordinator = this.elsewhere(name)
       this.coordinators.set(name, coordinator)
+      this.environments.set(coordinator, environment)
       await coordinator.start()
+    })
+  }
+
+  /** A coordinator that is not started. */
+  elsewhere(name: string, options: { readonly cluster?: string } = {}): Coordinator {
+    const environment = this.world.host(name)
+    return new Coordinator(environment, this.store.connect(environment), {
+      cluster: 'test',
+      token: TOKEN,
+      host: name,
+      port: PORT,
+      limits: this.options.limits ?? {},
+      minimumProcesses: this.options.minimumProcesses ?? 1,
+      onError: (error) => this.errors.push(error),
+      onEvent: (event) => this.say(`${name}: ${event.group ?? ''} ${event.text}`),
+      ...options,
     })
   }
 
@@ -92,8 +110,8 @@ export class Stage {
 
   /** The one that leads. */
   get leader(): Coordinator | null {
-    for (const [name, coordinator] of this.coordinators)
-      if (this.world.host(name).state === 'running' && coordinator.leads) return coordinator
+    for (const coordinator of this.coordinators.values())
+      if (this.environments.get(coordinator)?.state === 'running' && coordinator.leads) return coordinator
     return null
   }
 
@@ -129,10 +147,10 @@ export class Stage {
   runs(...members: string[]): boolean {
     const { status } = this
     if (status === null || status.jobs.length === 0) return false
-    const now = status.groups.flatMap((group) => group.processes.filter(({ state }) => state === 'member').map(({ name }) => name))
+    const all = status.groups.flatMap(({ processes }) => processes).filter(({ state }) => state !== 'left out')
     return (
-      now.length === members.length &&
-      members.every((name) => now.includes(name)) &&
+      all.length === members.length &&
+      all.every(({ name, state }) => members.includes(name) && state === 'member') &&
       status.groups.every(({ state }) => state === 'running' || state === 'empty') &&
       status.jobs.every(({ state }) => state === 'running' || state === 'failed')
     )
@@ -149,16 +167,18 @@ export class Stage {
     path: string,
     body?: unknown,
     options: { readonly to?: string; readonly token?: string | null } = {},
-  ): Promise<{ status: number; body: any }> {
+  ): Promise<{ status: number; body: ApiBody }> {
     const { to = 'c1', token = TOKEN } = options
     const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` }
     const init = { method, headers, ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }) }
     const answer = this.world.host('client').network.fetch(new Request(`http://${to}:${PORT}${path}`, init))
     const response = await this.world.settled(answer, 10 * SECOND)
-    return { status: response.status, body: await this.world.settled(response.json(), 10 * SECOND) }
+    return { status: response.status, body: (await this.world.settled(response.json(), 10 * SECOND)) as ApiBody }
   }
 
-  async deploy(name: string, job: ScriptedJob, group = 'default', to = 'c1'): Promise<void> {
+  async deploy(name: string, job: ScriptedJob, group = 'default'): Promise<void> {
+    await this.until('a leader', () => this.leader !== null)
+    const to = new URL(this.leader?.url ?? '').hostname
     const code = JSON.stringify(job)
     const { status, body } = await this.request('POST', '/v1/jobs', { name, group, code, digest: sha256(code) }, { to })
     if (status >= 300) throw new Error(JSON.stringify(body))
