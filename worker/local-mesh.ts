@@ -22,11 +22,14 @@ export interface MeshMemory {
   readonly board: SharedArrayBuffer
 }
 
-/** `cores` bounds how many threads spin at one time: one core is always left for those that work. */
+/**
+ * `cores` bounds how many threads spin at one time: one core is always left for those that work, and where threads have to share
+ * cores none spins.
+ */
 export function allocateMesh(threads: number, cores: number, ringBytes = RING_BYTES): MeshMemory {
   const ends = threads + 1
   const rings = Array.from({ length: ends * ends }, (_, i) => (Math.floor(i / ends) === i % ends ? null : allocateRing(ringBytes)))
-  return { threads, spinners: Math.max(0, cores - 1), rings, board: new SharedArrayBuffer((2 * ends + 1) * DOORBELL_WORDS * 4) }
+  return { threads, spinners: threads > cores ? 0 : cores - 1, rings, board: new SharedArrayBuffer((2 * ends + 1) * DOORBELL_WORDS * 4) }
 }
 
 /** The tag of a message that is a command of the main thread, or an event for it. A message of a worker has a worker's number. */

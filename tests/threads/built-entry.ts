@@ -5,16 +5,14 @@ import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
-
 export class BuiltEntries {
   private readonly folder = mkdtempSync(join(tmpdir(), 'millrace-test-threads-'))
 
-  /** The module at a path of the project, as a file that Node runs. */
-  async build(path: string): Promise<URL> {
-    const outfile = join(this.folder, `${basename(path, '.ts')}.mjs`)
+  /** A module of the project, as a file that Node runs. */
+  async build(source: URL): Promise<URL> {
+    const outfile = join(this.folder, `${basename(source.pathname, '.ts')}.mjs`)
     await build({
-      entryPoints: [join(root, path)],
+      entryPoints: [fileURLToPath(source)],
       outfile,
       bundle: true,
       platform: 'node',

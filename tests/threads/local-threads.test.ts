@@ -7,7 +7,7 @@ import { Mesh } from './mesh.ts'
 const entries = new BuiltEntries()
 let entry: URL
 beforeAll(async () => {
-  entry = await entries.build('tests/threads/entries/scripted.ts')
+  entry = await entries.build(new URL('./entries/scripted.ts', import.meta.url))
 })
 afterAll(() => entries.remove())
 
@@ -32,6 +32,13 @@ describe('dataflow threads', () => {
       expect(completes.map(({ time }) => time)).toEqual([3000, 3000])
       expect(new Set(completes.map(({ dataflow }) => dataflow))).toEqual(new Set([10, 11, 12].filter((worker) => worker !== 10 + to)))
     }
+  })
+
+  it('do so while they never sleep', async () => {
+    const { feed, heard } = bound(start(2, { ringBytes: 4096, spinAlways: true }))
+    feed(0, 'flood 11 -1000', 200)
+    feed(1, 'flood 10 -1000', 200)
+    for (const thread of [0, 1]) expect((await heard(thread, 'complete'))[0].time).toBe(200)
   })
 
   it('bring messages that are larger than a ring', async () => {

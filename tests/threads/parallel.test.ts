@@ -7,7 +7,7 @@ import type { DegreesData, DegreesReport } from './entries/degrees.ts'
 const entries = new BuiltEntries()
 let module: URL
 beforeAll(async () => {
-  module = await entries.build('tests/threads/entries/degrees.ts')
+  module = await entries.build(new URL('./entries/degrees.ts', import.meta.url))
 })
 afterAll(() => entries.remove())
 

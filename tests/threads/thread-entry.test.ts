@@ -17,7 +17,7 @@ const entries = new BuiltEntries()
 let entry: URL
 let mesh: Mesh
 beforeAll(async () => {
-  entry = await entries.build('thread.ts')
+  entry = await entries.build(new URL('../../thread.ts', import.meta.url))
 })
 afterAll(() => entries.remove())
 afterEach(() => mesh.end())
