@@ -100,6 +100,7 @@ export const drainOption = (): Option =>
 
 export const logOptions = (): readonly Option[] => [
   new Option('--log-level <level>', 'the least level that is logged').env('MILLRACE_LOG_LEVEL').choices(['debug', 'info', 'warn', 'error']),
+  new Option('--log-format <format>', 'default: text on a terminal, else json').env('MILLRACE_LOG_FORMAT').choices(['json', 'text']),
 ]
 
 export const bundleOptions = (): readonly Option[] => [

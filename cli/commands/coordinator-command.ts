@@ -1,11 +1,12 @@
 /** `millrace coordinator`: who decides in a cluster. */
 import { Command, Option } from 'commander'
+import { MillraceError } from '../../runtime/error.ts'
 import { parseAddress } from '../configuration/address.ts'
 import { MAXIMUM_PROCESSES, MAXIMUM_TICK } from '../configuration/limits.ts'
 import type { Context } from '../context.ts'
 import { startCoordinator, waitForLeadership } from '../coordinator-host.ts'
 import { drainOnSignal } from '../drain.ts'
-import { openLog } from '../open-log.ts'
+import { type LogOptions, openLog } from '../open-log.ts'
 import {
   address,
   clusterOption,
@@ -22,16 +23,16 @@ import {
 import { readSecurity, requireTokenUnlessLoopback, type SecurityOptions } from '../security.ts'
 import { DEFAULT_STORE, openStore, parseStore, storeText } from '../store.ts'
 
-interface Options extends SecurityOptions {
+interface Options extends SecurityOptions, LogOptions {
   readonly listen: string
   readonly advertise?: string
   readonly store: string
   readonly cluster?: string
   readonly standby?: boolean
+  readonly admin?: string
   readonly tick?: number
   readonly minimumProcesses?: number
   readonly drainSeconds?: number
-  readonly logLevel?: string
 }
 
 export function coordinatorCommand(context: Context): Command {
@@ -63,6 +64,7 @@ export function coordinatorCommand(context: Context): Command {
         .env('MILLRACE_MINIMUM_PROCESSES')
         .argParser(wholeNumber(1, MAXIMUM_PROCESSES)),
     )
+    .addOption(new Option('--admin <address>', 'host:port for /livez, /readyz and /metrics').env('MILLRACE_ADMIN').argParser(address))
     .addOption(drainOption())
   return withOptions(command, securityOptions(), logOptions())
     .addHelpText(
@@ -78,15 +80,17 @@ async function run(options: Options, command: Command, context: Context): Promis
   requireTokenUnlessLoopback(listen, security, 'The coordinator')
   const { cluster = DEFAULT_CLUSTER, drainSeconds = DEFAULT_DRAIN_SECONDS } = options
   const choice = parseStore(options.store, command.getOptionValueSource('store') === 'cli')
-  const log = openLog(options.logLevel, security, context)
-  const store = await openStore(choice, cluster, context.environment)
-  const coordinator = await startCoordinator(
-    store,
+  const log = openLog(options, security, context)
+  const admin = options.admin === undefined ? null : parseAddress(options.admin)
+  if (admin !== null) requireTokenUnlessLoopback(admin, security, 'The admin port')
+  const host = await startCoordinator(
+    await openStore(choice, cluster, context.environment),
     {
       cluster,
       listen,
       advertise: options.advertise ?? null,
       anyPort: false,
+      admin,
       security,
       minimumProcesses: options.minimumProcesses ?? 1,
       tick: options.tick ?? null,
@@ -95,17 +99,17 @@ async function run(options: Options, command: Command, context: Context): Promis
     },
     context,
   )
-  const draining = drainOnSignal(context, { seconds: drainSeconds, say: (text) => log.info(text), drain: () => coordinator.stop() })
+  const draining = drainOnSignal(context, { seconds: drainSeconds, say: (text) => log.info(text), drain: () => host.stop() })
   try {
-    log.info('the coordinator listens', { url: coordinator.url, cluster, store: storeText(choice) })
-    if (options.standby === true && !coordinator.leads) log.info('it stands by: another one leads', { leader: (await store.leader())?.url })
-    else await Promise.race([waitForLeadership(coordinator, store, context), draining.done])
-    await draining.done
+    log.info('the coordinator listens', { url: host.url, admin: host.admin, cluster, store: storeText(choice) })
+    if (options.standby === true && !host.coordinator.leads)
+      log.info('it stands by: another one leads', { leader: (await host.store.leader())?.url })
+    else await Promise.race([waitForLeadership(host, context), draining.done])
+    if (!(await draining.done)) throw new MillraceError('CLOSED', `The coordinator did not hand over within ${drainSeconds} s.`)
   } catch (error) {
-    await coordinator.stop()
+    await host.stop()
     throw error
   } finally {
     draining.stop()
-    await store.close()
   }
 }

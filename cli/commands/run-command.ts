@@ -5,6 +5,7 @@ import { prepareJob } from '../bundle/prepare.ts'
 import { parseAddress } from '../configuration/address.ts'
 import { MAXIMUM_PROCESSES, MAXIMUM_TICK } from '../configuration/limits.ts'
 import type { Context } from '../context.ts'
+import type { LogOptions } from '../open-log.ts'
 import {
   address,
   bundleOptions,
@@ -29,13 +30,12 @@ import { LocalCluster } from '../run/local-cluster.ts'
 import { readSecurity, requireTokenUnlessLoopback, type SecurityOptions } from '../security.ts'
 import { parseStore } from '../store.ts'
 
-interface Options extends SecurityOptions {
+interface Options extends SecurityOptions, LogOptions {
   readonly config?: string
   readonly external?: readonly string[]
   readonly name?: string
   readonly cluster?: string
   readonly store: string
-  readonly logLevel?: string
   readonly json?: boolean
 }
 
@@ -117,7 +117,7 @@ async function run(path: string, options: Options, command: Command, context: Co
       drainSeconds: setting(command, 'drainSeconds', configuration.drainSeconds, DEFAULT_DRAIN_SECONDS),
       store: parseStore(options.store, command.getOptionValueSource('store') === 'cli'),
       security,
-      logLevel: options.logLevel,
+      log: options,
       json: options.json === true,
     },
     context,

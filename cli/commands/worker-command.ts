@@ -7,7 +7,7 @@ import { JOB_FOLDER_VARIABLE } from '../bundle/module-place.ts'
 import { parseAddress } from '../configuration/address.ts'
 import type { Context } from '../context.ts'
 import { drainOnSignal } from '../drain.ts'
-import { openLog } from '../open-log.ts'
+import { type LogOptions, openLog } from '../open-log.ts'
 import {
   address,
   clusterOption,
@@ -29,7 +29,7 @@ import { connectParent, type ParentLink } from '../processes/parent-link.ts'
 import { startWorkerHost } from '../processes/worker-host.ts'
 import { readSecurity, requireTokenUnlessLoopback, type SecurityOptions } from '../security.ts'
 
-interface Options extends SecurityOptions {
+interface Options extends SecurityOptions, LogOptions {
   readonly join: readonly string[]
   readonly workers?: number
   readonly group?: string
@@ -39,7 +39,6 @@ interface Options extends SecurityOptions {
   readonly admin?: string
   readonly cluster?: string
   readonly drainSeconds?: number
-  readonly logLevel?: string
   readonly supervised?: boolean
 }
 
@@ -89,7 +88,8 @@ async function run(options: Options, context: Context): Promise<void> {
   const listen = parseAddress(options.listen)
   requireTokenUnlessLoopback(listen, security, 'This worker process')
   const admin = options.admin === undefined ? null : parseAddress(options.admin)
-  const log = openLog(options.logLevel, security, context)
+  if (admin !== null) requireTokenUnlessLoopback(admin, security, 'The admin port')
+  const log = openLog(options, security, context)
   const host = await startWorkerHost(
     {
       cluster: options.cluster ?? DEFAULT_CLUSTER,

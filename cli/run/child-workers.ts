@@ -24,6 +24,7 @@ const OPTION_VARIABLES = [
   'MILLRACE_CLUSTER',
   'MILLRACE_DRAIN_SECONDS',
   'MILLRACE_LOG_LEVEL',
+  'MILLRACE_LOG_FORMAT',
 ]
 const LOOPBACK = '127.0.0.1'
 
@@ -107,7 +108,8 @@ export class ChildWorkers implements Workers {
       ...(isEverywhere ? ['--advertise', `${scheme}://${LOOPBACK}:${port}`] : []),
       ...(index === 0 && options.admin !== null ? ['--admin', addressText(options.admin)] : []),
       ...['--drain-seconds', String(options.drainSeconds)],
-      ...['--log-level', options.logLevel ?? 'error'],
+      ...['--log-level', options.log.logLevel ?? 'error'],
+      ...['--log-format', options.log.logFormat ?? (options.json ? 'json' : 'text')],
     ]
   }
 

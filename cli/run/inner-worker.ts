@@ -38,7 +38,7 @@ export class InnerWorker implements Workers {
         admin: options.admin,
         token: options.security.token,
         tls: options.security.tls ?? null,
-        log: openLog(options.logLevel, options.security, context, 'error'),
+        log: openLog(options.log, options.security, context, 'error'),
         jobFolder: options.jobFolder,
       },
       context,

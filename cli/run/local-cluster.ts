@@ -32,14 +32,14 @@ export class LocalCluster {
   /** @throws MillraceError with what ended it, if nobody asked for that */
   async run(): Promise<void> {
     const { options, context, view } = this
-    const store = await openStore(options.store, options.cluster, context.environment)
     const coordinator = await startCoordinator(
-      store,
+      await openStore(options.store, options.cluster, context.environment),
       {
         cluster: options.cluster,
         listen: options.coordinator,
         advertise: null,
         anyPort: options.anyCoordinatorPort,
+        admin: null,
         security: options.security,
         minimumProcesses: options.processes,
         tick: options.tick,
@@ -60,11 +60,12 @@ export class LocalCluster {
       drain,
       force: () => workers.kill(),
     })
-    const watch = new Watch(coordinator, options, context, view)
+    const watch = new Watch(coordinator.coordinator, options, context, view)
     try {
       view.coordinator(coordinator.url)
       await this.deploy(coordinator.url)
-      await Promise.race([Promise.all([workers.start(coordinator.url), watch.failed, workers.failed]), draining.done])
+      const end = await Promise.race([Promise.all([workers.start(coordinator.url), watch.failed, workers.failed]), draining.done])
+      if (end === false) throw new MillraceError('CLOSED', `Not all processes left within ${options.drainSeconds} s; they were ended.`)
     } catch (error) {
       // It is the end for all; what they would hand over nobody takes.
       workers.kill()
@@ -75,7 +76,6 @@ export class LocalCluster {
       draining.stop()
       view.close()
       workers.kill()
-      await store.close()
     }
   }
 

@@ -1,6 +1,7 @@
 /** What `millrace run` was told, by its options, its variables and the configuration. */
 import type { PreparedJob } from '../bundle/prepare.ts'
 import type { Address } from '../configuration/address.ts'
+import type { LogOptions } from '../open-log.ts'
 import type { Security } from '../security.ts'
 import type { StoreChoice } from '../store.ts'
 
@@ -23,6 +24,7 @@ export interface LocalClusterOptions {
   readonly drainSeconds: number
   readonly store: StoreChoice
   readonly security: Security
-  readonly logLevel: string | undefined
+  /** Of worker processes. */
+  readonly log: LogOptions
   readonly json: boolean
 }

@@ -82,6 +82,19 @@ export class CliProcess {
     }, `${pattern}`)
   }
 
+  /** The first record of its log with this message, once it is there. */
+  async logs(message: string): Promise<Readonly<Record<string, unknown>>> {
+    return until(() => {
+      for (const line of this.err.split('\n'))
+        if (line.startsWith('{') && line.endsWith('}')) {
+          const record = JSON.parse(line) as Readonly<Record<string, unknown>>
+          if (record['message'] === message) return record
+        }
+      if (this.child.exitCode !== null) throw new Error(`it ended without ${message}: ${this.err}`)
+      return undefined
+    }, message)
+  }
+
   /** Processes that it started, with their command lines. */
   children(): { readonly pid: number; readonly command: string }[] {
     try {

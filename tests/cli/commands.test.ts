@@ -231,7 +231,11 @@ describe('the token', () => {
     const context = testContext({ MILLRACE_TOKEN: TOKEN, HOME: '/' })
     expect(await runCommandLine(['status', '--to', leader.url], context)).toBe(0)
     expect(context.variables).toEqual({ HOME: '/' })
-    openLog('debug', { token: TOKEN, tls: undefined }, context).info('hello', { reason: `it said ${TOKEN}`, token: TOKEN, peer: 'a' })
+    openLog({ logLevel: 'debug' }, { token: TOKEN, tls: undefined }, context).info('hello', {
+      reason: `it said ${TOKEN}`,
+      token: TOKEN,
+      peer: 'a',
+    })
     expect(context.written.err).toContain('"peer":"a"')
     expect(context.written.err).not.toContain(TOKEN)
   })

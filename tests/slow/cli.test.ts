@@ -236,13 +236,13 @@ describe('a cluster of processes', () => {
       '--token-file',
       token,
     ])
-    const url = await coordinator.says(/"the coordinator listens".*"url":"(http:[^"]+)"/)
+    const url = String((await coordinator.logs('the coordinator listens'))['url'])
     const access = ['--token-file', token]
     const worker = (name: string): CliProcess =>
       cli.start(['worker', '--join', url, '--workers', '2', '--name', name], { env: { MILLRACE_TOKEN: secret } })
     const workers = [worker('one'), worker('two')]
-    const reading = await workers[0].says(/"a worker process listens".*?"url":"(http:[^"]+)"/)
-    await workers[1].says(/"a worker process listens"/)
+    const reading = String((await workers[0].logs('a worker process listens'))['url'])
+    await workers[1].logs('a worker process listens')
     const headers = { authorization: `Bearer ${secret}` }
 
     const deployed = cli.start(['deploy', folder.path('job.ts'), '--to', url, ...access])
@@ -278,11 +278,11 @@ describe('a cluster of processes', () => {
     const folder = shop(1000, 100)
     const store = ['--store', `local:${folder.path('facts')}`]
     const first = cli.start(['coordinator', '--listen', '127.0.0.1:0', ...store])
-    const url = await first.says(/"the coordinator listens".*"url":"(http:[^"]+)"/)
+    const url = String((await first.logs('the coordinator listens'))['url'])
     const second = cli.start(['coordinator', '--listen', '127.0.0.1:0', ...store])
     const standby = cli.start(['coordinator', '--listen', '127.0.0.1:0', '--standby', ...store])
-    const other = await standby.says(/"the coordinator listens".*"url":"(http:[^"]+)"/)
-    await standby.says(/it stands by: another one leads/)
+    const other = String((await standby.logs('the coordinator listens'))['url'])
+    await standby.logs('it stands by: another one leads')
     const worker = cli.start(['worker', '--join', `${url},${other}`, '--name', 'one'])
     const deployed = cli.start(['deploy', folder.path('job.ts'), '--to', `${other},${url}`])
     expect(await deployed.ended).toBe(0)
