@@ -1,6 +1,7 @@
 /** The coordinator's HTTP API, as commands use it. */
 
 import type { Environment } from '../runtime/env/environment.ts'
+import { reachError } from '../runtime/env/node-tls.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Security } from './security.ts'
 import { withTimeout } from './with-timeout.ts'
@@ -93,14 +94,10 @@ export class CoordinatorClient {
     } catch (error) {
       if (signal.aborted) return new MillraceError('UNREACHABLE', `${url} gave no answer within ${this.options.timeoutSeconds} s`)
       const { cause } = error as Error
-      if (cause instanceof MillraceError && cause.code === 'REFUSED') throw cause
-      const why =
-        cause instanceof Error
-          ? cause.message === ''
-            ? ((cause as NodeJS.ErrnoException).code ?? 'no connection')
-            : cause.message
-          : String(error)
-      return new MillraceError('UNREACHABLE', cause instanceof MillraceError ? why : `${url}: ${why}`)
+      const known = cause instanceof MillraceError ? cause : reachError(url, cause instanceof Error ? cause : (error as Error))
+      // That one is there and says no: asking others would hide it.
+      if (known.code === 'REFUSED') throw known
+      return known
     }
   }
 
@@ -127,9 +124,11 @@ interface ErrorBody {
   readonly leader?: unknown
 }
 
+/** What the API says, or what the server says before anything gets there. */
 function errorOf(value: unknown): ErrorBody {
-  const { error } = (typeof value === 'object' && value !== null ? value : {}) as { error?: unknown }
-  return typeof error === 'object' && error !== null ? error : {}
+  const { error, millrace } = (typeof value === 'object' && value !== null ? value : {}) as { error?: unknown; millrace?: unknown }
+  const found = error ?? millrace
+  return typeof found === 'object' && found !== null ? found : {}
 }
 
 /** Who leads, as one says who does not; null if it knows nobody; undefined if the answer is about something else. */
@@ -139,17 +138,16 @@ function leaderOf(value: unknown): string | null | undefined {
   return typeof leader === 'string' ? leader : null
 }
 
+const TOKEN_HINT = 'Give the token of the cluster: --token-file or MILLRACE_TOKEN.'
+
 function refusal(url: string, status: number, value: unknown): MillraceError {
   const { code, message, hint } = errorOf(value)
   const text = typeof value === 'string' && value !== '' ? value.slice(0, SHOWN_BYTES).trim() : `status ${status}`
   const said = typeof message === 'string' ? message : text
-  if (status === 401 || status === 403)
-    return new MillraceError(
-      'REFUSED',
-      `${url} does not let us in: ${said}`,
-      'Give the token of the cluster: --token-file or MILLRACE_TOKEN.',
-    )
+  const advice = typeof hint === 'string' ? hint : undefined
+  if (status === 401) return new MillraceError('REFUSED', `${url} does not let us in: ${said}`, TOKEN_HINT)
+  if (status === 403) return new MillraceError('REFUSED', `${url} does not let us in: ${said}`, advice ?? TOKEN_HINT)
   if (code === undefined && status !== 413) return new MillraceError('UNREACHABLE', `${url} is no coordinator of Millrace: ${said}`)
   if (status >= 500) return new MillraceError('UNREACHABLE', `${url} cannot do it now: ${said}`)
-  return new MillraceError('REFUSED', said, typeof hint === 'string' ? hint : undefined)
+  return new MillraceError('REFUSED', said, advice)
 }

@@ -144,7 +144,7 @@ describe('who does not answer', () => {
   it('nobody is there', async () => {
     const { code, err } = await millrace(['status', '--to', 'http://127.0.0.1:1'])
     expect(code).toBe(3)
-    expect(err).toMatch(/^No coordinator answers:\n {2}http:\/\/127\.0\.0\.1:1: .*\n {2}Check the address/)
+    expect(err).toMatch(/^No coordinator answers:\n {2}http:\/\/127\.0\.0\.1:1 cannot be reached: .*\n {2}Check the address/)
   })
 
   it('somebody is there who never says anything, or something else', async () => {

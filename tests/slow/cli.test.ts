@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ClusterStatus } from '../../coordinator/status.ts'
+import { NodeNetwork } from '../../runtime/env/node-network.ts'
 import { BuiltCli, type CliProcess, isAlive, until } from '../cli/built-cli.ts'
 import { jobText, type Workspace, workspace } from '../cli/workspace.ts'
+import { issue, newAuthority } from '../network/certificates.ts'
 
 const cli = new BuiltCli()
 const folders: Workspace[] = []
@@ -272,6 +274,51 @@ describe('a cluster of processes', () => {
     coordinator.child.kill('SIGTERM')
     expect(await coordinator.ended).toBe(0)
     for (const { out, err } of [coordinator, ...workers, deployed, stranger]) expect(out + err).not.toContain(secret)
+  })
+
+  test('encrypted, each side with a certificate of the cluster; probes and metrics', { timeout: 60_000 }, async () => {
+    const folder = shop(500, 1000)
+    const { ca, certificate, key } = await issue(await newAuthority('the cluster'))
+    const token = 'a-token-that-is-long-enough'
+    folder.write({ token, 'ca.pem': ca, 'cert.pem': certificate, 'key.pem': key })
+    const files = ['--tls-ca', 'ca.pem', '--tls-cert', 'cert.pem', '--tls-key', 'key.pem', '--token-file', 'token']
+    const start = (...parameters: string[]): CliProcess => cli.start(parameters, { cwd: folder.folder })
+    const admin = ['--admin', '127.0.0.1:0']
+    const coordinator = start('coordinator', '--listen', '127.0.0.1:0', '--store', 'memory', ...admin, ...files)
+    const listens = await coordinator.logs('the coordinator listens')
+    const url = String(listens['url'])
+    expect(url).toMatch(/^https:/)
+    const worker = start('worker', '--join', url, '--name', 'one', ...admin, ...files)
+    const works = await worker.logs('a worker process listens')
+    expect(String(works['url'])).toMatch(/^https:/)
+    const deployed = start('deploy', 'job.ts', '--to', url, ...files)
+    expect([await deployed.ended, deployed.err]).toEqual([0, ''])
+
+    const trust = { ca }
+    const ask = async (where: unknown, path: string, shown?: string): Promise<{ status: number; text: string }> => {
+      const response = await new NodeNetwork().fetch(new Request(`${where}${path}`), {
+        tls: trust,
+        ...(shown === undefined ? {} : { token: shown }),
+      })
+      return { status: response.status, text: await response.text() }
+    }
+    await until(async () => (await ask(works['admin'], '/readyz')).status === 200 || undefined, 'the worker is ready')
+    expect(await ask(listens['admin'], '/readyz')).toMatchObject({ status: 200 })
+    expect(await ask(works['admin'], '/metrics')).toMatchObject({ status: 401 })
+    expect((await ask(works['admin'], '/metrics', token)).text).toMatch(/^millrace_ready 1$/m)
+    expect((await ask(listens['admin'], '/metrics', token)).text).toMatch(/^millrace_coordinator_leader 1$/m)
+
+    // Who shows no certificate, or one of another authority, learns nothing.
+    const stranger = cli.start(['status', '--to', url], { env: { MILLRACE_TOKEN: token } })
+    expect(await stranger.ended).toBe(4)
+    expect(stranger.err).toMatch(/is not trusted/)
+    const halfway = start('status', '--to', url, '--tls-ca', 'ca.pem', '--token-file', 'token')
+    expect(await halfway.ended).not.toBe(0)
+    expect(halfway.err).toMatch(/certificate/)
+    for (const one of [worker, coordinator]) {
+      one.child.kill('SIGTERM')
+      expect(await one.ended).toBe(0)
+    }
   })
 
   test('a second coordinator is refused, and a standby takes over', { timeout: 60_000 }, async () => {
