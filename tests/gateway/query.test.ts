@@ -4,8 +4,9 @@ import { array, bool, bytes, decimal, float64, int32, int64, json, nullable, tex
 import type { HttpHandler } from '../../runtime/env/network.ts'
 import { SimulatedEnvironment } from '../../runtime/env/simulated-environment.ts'
 import type { CountedRow } from '../../runtime/protocol/thread.ts'
+import { PAGE_ROWS } from '../../worker/process/follower.ts'
 import { Gateway } from '../../worker/process/gateway.ts'
-import { LINGER_MILLISECONDS, PAGE_ROWS } from '../../worker/process/gateway-subscription.ts'
+import { LINGER_MILLISECONDS } from '../../worker/process/gateway-subscription.ts'
 import { HEARTBEAT_MILLISECONDS } from '../../worker/process/query-events.ts'
 import { queryHandler } from '../../worker/process/query-http.ts'
 import { FakeGroup, type FakeProcess, outputShape } from './fake-group.ts'
@@ -446,9 +447,8 @@ describe('changes', () => {
       ['snapshot', null, PAGE_ROWS, false],
       ['snapshot', String(time), 5, true],
     ])
-    expect(feed.seen.flatMap(({ data }) => data.rows.map((one: { row: { accountId: number } }) => one.row.accountId))).toEqual(
-      many.map(({ accountId }) => accountId),
-    )
+    const told = feed.seen.flatMap(({ data }) => data.rows.map((one: { row: { accountId: number } }) => one.row.accountId))
+    expect(told.sort((a, b) => a - b)).toEqual(many.map(({ accountId }) => accountId))
     const later = put('accounts', [{ accountId: -1, ownerId: 2, frauds: 2n ** 60n }])
     await environment.run(200_000)
     expect(feed.seen.at(-1)).toEqual({

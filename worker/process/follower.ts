@@ -1,7 +1,7 @@
 /**
  * One follower of an output: a bounded queue between the changes, which come when they come, and a reader who takes its time.
  *
- * Snapshots are read page by page as the reader takes them, while later changes wait in the queue. A reader for which too
+ * A snapshot is told in pages as the reader takes them, while later changes wait in the queue. A reader for which too
  * much waits is ended and told so; nothing is ever left out silently.
  */
 import { MillraceError } from '../../runtime/error.ts'
@@ -12,18 +12,20 @@ import { Unavailable } from './gateway-error.ts'
 /** Bytes of changes that may wait for one follower. A single larger time goes whole to one that has read all before. */
 export const FOLLOWER_QUEUE_BYTES = 1 << 20
 
-export interface SnapshotPage {
-  readonly rows: readonly CountedRow[]
-  readonly last: boolean
+/** Rows of one event of a snapshot. */
+export const PAGE_ROWS = 1000
+
+/** All rows as of a time; followers that begin at one time share them. */
+export interface SharedSnapshot {
+  /** Rejects with BAD_TIME if the time is not kept any more, Unavailable to be asked again. */
+  readonly rows: Promise<readonly CountedRow[]>
+  /** To be called once by each who got it, when it is done with it. */
+  release(): void
 }
 
 /** What a follower needs of whoever feeds it. */
 export interface FollowerHost {
-  /**
-   * The rows after `after` as of a time; null: from the first one on.
-   * @throws MillraceError BAD_TIME if the time is not kept any more, Unavailable to be asked again
-   */
-  readPage(time: number, after: CountedRow | null, signal: AbortSignal): Promise<SnapshotPage>
+  snapshot(time: number): SharedSnapshot
   /** The time up to which changes were put into the queue; null while that is not known. */
   readonly released: number | null
   /** Resolves after a moment. */
@@ -39,13 +41,14 @@ export interface FollowerWish {
   readonly after: number | null
 }
 
-/** How often a snapshot is begun again because its time was forgotten meanwhile, and how often a page is asked for in vain. */
-const SNAPSHOT_ATTEMPTS = 20
-const PAGE_ATTEMPTS = 300
+/** How often a snapshot is asked for, in vain or since its time was forgotten meanwhile. */
+const SNAPSHOT_ATTEMPTS = 100
 
 interface Snapshot {
   readonly time: number
-  last: CountedRow | null
+  shared: SharedSnapshot | null
+  /** Rows that were told. */
+  told: number
 }
 
 export class Follower {
@@ -64,8 +67,6 @@ export class Follower {
   private last: FollowEvent | null = null
   private isOver = false
   private attempts = 0
-  /** Nobody waits for a page any more. */
-  private readonly gone = new AbortController()
   private wake: (() => void) | null = null
 
   constructor(host: FollowerHost, wish: FollowerWish, keepsRows: boolean) {
@@ -107,9 +108,7 @@ export class Follower {
         return last
       }
       if (this.isOver) return null
-      await new Promise<void>((resolve) => {
-        this.wake = resolve
-      })
+      await this.whenStirred()
     }
   }
 
@@ -124,7 +123,7 @@ export class Follower {
   start(time: number, snapshot: boolean): void {
     this.begun = true
     this.has = time
-    if (snapshot && this.keepsRows) this.snapshot = { time, last: null }
+    if (snapshot && this.keepsRows) this.snapshot = { time, shared: null, told: 0 }
     else this.notices.push({ kind: 'start', time })
     this.stir()
   }
@@ -161,17 +160,14 @@ export class Follower {
     if (this.isOver) return
     this.isOver = true
     this.last = last
-    if (last === null || (last.kind === 'end' && last.code === 'OVERFLOW')) {
-      this.clear()
-      this.gone.abort()
-    }
+    if (last === null || (last.kind === 'end' && last.code === 'OVERFLOW')) this.clear()
     this.host.onGone(this)
     this.stir()
   }
 
   private clear(): void {
     this.notices = []
-    this.snapshot = null
+    this.dropSnapshot()
     this.queue = []
     this.bytes = 0
   }
@@ -182,47 +178,56 @@ export class Follower {
     wake?.()
   }
 
-  /** The next page of a snapshot; null if there was something else to do. */
-  private async page(snapshot: Snapshot): Promise<FollowEvent | null> {
-    let page: SnapshotPage
-    try {
-      page = await this.patientPage(snapshot)
-    } catch (error) {
-      if (this.snapshot !== snapshot) return null
-      const { released } = this.host
-      const isForgotten = error instanceof MillraceError && error.code === 'BAD_TIME'
-      if (!isForgotten || ++this.attempts > SNAPSHOT_ATTEMPTS) this.failed(error)
-      else if (released === null || released <= snapshot.time) await this.host.pause()
-      else {
-        this.startAgain(released)
-        if (snapshot.last !== null) return { kind: 'reset', reason: 'the snapshot took longer than its time was kept' }
-      }
-      return null
-    }
-    // A reset, or the end, may have come meanwhile.
-    if (this.snapshot !== snapshot) return null
-    snapshot.last = page.rows.at(-1) ?? snapshot.last
-    if (page.last) {
-      this.snapshot = null
-      this.attempts = 0
-    }
-    return { kind: 'snapshot', time: snapshot.time, rows: page.rows, last: page.last }
+  private whenStirred(): Promise<null> {
+    return new Promise((resolve) => {
+      this.wake = () => resolve(null)
+    })
   }
 
-  private async patientPage(snapshot: Snapshot): Promise<SnapshotPage> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.host.readPage(snapshot.time, snapshot.last, this.gone.signal)
-      } catch (error) {
-        if (!(error instanceof Unavailable) || attempt >= PAGE_ATTEMPTS || this.isOver || this.snapshot !== snapshot) throw error
-        await this.host.pause()
-      }
+  private dropSnapshot(): void {
+    this.snapshot?.shared?.release()
+    this.snapshot = null
+  }
+
+  /** The next page of a snapshot; null if there was something else to do. */
+  private async page(snapshot: Snapshot): Promise<FollowEvent | null> {
+    let rows: readonly CountedRow[] | null
+    try {
+      snapshot.shared ??= this.host.snapshot(snapshot.time)
+      rows = await Promise.race([snapshot.shared.rows, this.whenStirred()])
+    } catch (error) {
+      if (this.snapshot === snapshot) await this.again(snapshot, error)
+      return null
     }
+    // A reset, or the end, may have come meanwhile; or just changes, for the queue.
+    if (this.snapshot !== snapshot || rows === null) return null
+    const page = rows.slice(snapshot.told, snapshot.told + PAGE_ROWS)
+    snapshot.told += page.length
+    const last = snapshot.told >= rows.length
+    if (last) {
+      this.dropSnapshot()
+      this.attempts = 0
+    }
+    return { kind: 'snapshot', time: snapshot.time, rows: page, last }
+  }
+
+  /** A snapshot could not be had: as of a later time, or in a moment, perhaps. */
+  private async again(snapshot: Snapshot, error: unknown): Promise<void> {
+    const isForgotten = error instanceof MillraceError && error.code === 'BAD_TIME' && !(error instanceof Unavailable)
+    if (!(isForgotten || error instanceof Unavailable) || ++this.attempts > SNAPSHOT_ATTEMPTS) {
+      this.failed(error)
+      return
+    }
+    snapshot.shared?.release()
+    snapshot.shared = null
+    const { released } = this.host
+    if (isForgotten && released !== null && released > snapshot.time) this.startAgain(released)
+    else await Promise.race([this.host.pause(), this.whenStirred()])
   }
 
   /** A snapshot as of a later time; changes up to it are in it. */
   private startAgain(time: number): void {
-    this.snapshot = { time, last: null }
+    this.snapshot = { time, shared: null, told: 0 }
     this.queue = this.queue.filter((event) => event.time > time)
     this.bytes = this.queue.reduce((sum, event) => sum + event.bytes, 0)
     this.has = Math.max(this.has, time)

@@ -2,7 +2,7 @@
 import type { CountedRow } from '../../runtime/protocol/thread.ts'
 import type { ServiceMessage } from './peer-service.ts'
 
-/** Rows that workers of the asked process have; one `gateway-rows` a worker. */
+/** Rows that workers of the asked process have; one `gateway-rows` a worker, or several for many. */
 export interface AskRows extends ServiceMessage {
   readonly kind: 'gateway-read'
   readonly generation: number

@@ -51,6 +51,10 @@ export interface ReadResult {
 
 /** How long a read may take in all: waiting for its time, for a generation, for workers. */
 export const READ_MILLISECONDS = 5000
+/** How long it may take until all rows of an output have come for a snapshot. */
+export const SNAPSHOT_MILLISECONDS = 30_000
+/** Rows of a snapshot: they are in memory at once, in the threads' answers and here. */
+export const MAXIMUM_SNAPSHOT_ROWS = 500_000
 /** Different rows of one read at most. */
 export const MAXIMUM_READ_ROWS = 10_000
 /** Jobs of the generation before, that are not installed so long after a generation began, were dropped. */
@@ -182,6 +186,32 @@ export class GatewayReader {
     return this.waiters.until(probe, READ_MILLISECONDS, late, signal)
   }
 
+  /**
+   * All rows of an output as of a time, in no order, each once.
+   * @throws MillraceError as `read`; OVERFLOW if there are more than `MAXIMUM_SNAPSHOT_ROWS`
+   */
+  async snapshot(job: string, output: string, asOf: number, signal: AbortSignal): Promise<readonly CountedRow[]> {
+    const { clock } = this.environment
+    const deadline = clock.monotonic() + SNAPSHOT_MILLISECONDS * 1000
+    const request: ReadRequest = { job, output, asOf, limit: MAXIMUM_SNAPSHOT_ROWS, signal }
+    try {
+      const found = await this.readable(request, SNAPSHOT_MILLISECONDS)
+      const { generation, shape } = this.checked(request, found)
+      const question = questionOf(request, found, MAXIMUM_SNAPSHOT_ROWS + 1, null)
+      const parts = await this.ask(generation.members, question, (deadline - clock.monotonic()) / 1000, signal)
+      if (!this.view.isLeased()) throw fenced(this.view.name)
+      if (parts.reduce((sum, part) => sum + part.length, 0) > MAXIMUM_SNAPSHOT_ROWS)
+        throw new MillraceError(
+          'OVERFLOW',
+          `${output} has more than ${MAXIMUM_SNAPSHOT_ROWS} rows, which is the most for a snapshot`,
+          'Follow it without a snapshot, and read it in pages.',
+        )
+      return shape.isSharded ? parts.flat() : mergeRows(parts, shape)
+    } catch (error) {
+      throw error instanceof MillraceError && this.isPassing(error, request) ? unavailable(error) : error
+    }
+  }
+
   /** The last visible time of a dataflow; null while what was shown before is being computed again. */
   visible(dataflow: DataflowView): number | null {
     const { visible } = dataflow
@@ -231,34 +261,27 @@ export class GatewayReader {
     return isYoung && (present.length === 0 || this.known.has(job))
   }
 
-  private async readAt(request: ReadRequest, found: Readable, milliseconds: number): Promise<ReadResult> {
-    const { shape, time, dataflow, generation } = found
+  /** @throws MillraceError NOT_KEYED, BAD_TIME */
+  private checked(request: ReadRequest, found: Readable): Readable {
+    const { shape, time, dataflow } = found
     if (!shape.kept)
       throw new MillraceError('NOT_KEYED', `${request.output} keeps no rows: it can only be followed`, `GET .../${request.output}/changes`)
     // As of `since` there is nothing, which is right as long as nothing else was ever visible.
     const isKept = time > dataflow.since || (time === dataflow.since && dataflow.visible === time)
     if (time < dataflow.compactTo || !isKept)
       throw new MillraceError('BAD_TIME', `time ${time} of ${request.job} is not kept any more; the first that is: ${firstKept(dataflow)}`)
+    return found
+  }
+
+  private async readAt(request: ReadRequest, found: Readable, milliseconds: number): Promise<ReadResult> {
+    const { shape, time, generation } = this.checked(request, found)
     const key = request.key ?? null
-    const from = request.from ?? null
     const worker = key === null || request.errors === true ? null : shape.workerOf(key, generation.owners)
     const members = generation.members.filter(({ first, threads }) => worker === null || (worker >= first && worker < first + threads))
     const limit = Math.min(request.limit, MAXIMUM_READ_ROWS)
     // One more than asked for tells whether there are more.
     for (let asked = limit + 1; ; asked = Math.min(asked * 2, MAXIMUM_ASKED_ROWS)) {
-      const question: AskRows = {
-        kind: 'gateway-read',
-        generation: generation.generation,
-        dataflow: dataflow.dataflow,
-        output: request.output,
-        errors: request.errors === true,
-        asOf: time,
-        key,
-        from,
-        limit: asked,
-        worker,
-      }
-      const parts = await this.ask(members, question, milliseconds, request.signal)
+      const parts = await this.ask(members, questionOf(request, found, asked, worker), milliseconds, request.signal)
       const { rows, whole } = soundRows(parts, shape, asked)
       if (rows.length <= limit && !whole && asked < MAXIMUM_ASKED_ROWS) continue
       return { time, rows: rows.slice(0, limit), more: rows.length > limit || !whole, next: rows[limit] ?? null, shape }
@@ -268,13 +291,14 @@ export class GatewayReader {
   /** The rows of each worker that was asked. */
   private ask(members: readonly Member[], question: AskRows, milliseconds: number, signal?: AbortSignal): Promise<CountedRow[][]> {
     return new Promise((resolve, reject) => {
-      const parts: CountedRow[][] = []
+      /** By worker; a worker's rows may come in several messages. */
+      const parts = new Map<number, CountedRow[]>()
       let open = members.length
       const end = (error: MillraceError | null): void => {
         timer.clear()
         signal?.removeEventListener('abort', onAbort)
         for (const call of calls) call.cancel()
-        if (error === null) resolve(parts)
+        if (error === null) resolve([...parts.values()])
         else reject(error)
       }
       const onAbort = (): void => end(new MillraceError('CLOSED', 'whoever asked is gone'))
@@ -287,7 +311,10 @@ export class GatewayReader {
         this.view.service.call(member.process, question, {
           onReply: (message) => {
             const reply = message as GatewayReply
-            if (reply.kind === 'gateway-rows') parts.push(reply.rows as CountedRow[])
+            if (reply.kind !== 'gateway-rows') return
+            const before = parts.get(reply.worker)
+            if (before === undefined) parts.set(reply.worker, reply.rows as CountedRow[])
+            else for (const row of reply.rows) before.push(row)
           },
           onEnd: (error) => {
             open--
@@ -331,6 +358,21 @@ interface Readable {
   readonly dataflow: DataflowView
   readonly time: number
   readonly shape: GatewayShape
+}
+
+function questionOf(request: ReadRequest, { generation, dataflow, time }: Readable, limit: number, worker: number | null): AskRows {
+  return {
+    kind: 'gateway-read',
+    generation: generation.generation,
+    dataflow: dataflow.dataflow,
+    output: request.output,
+    errors: request.errors === true,
+    asOf: time,
+    key: request.key ?? null,
+    from: request.from ?? null,
+    limit,
+    worker,
+  }
 }
 
 function firstKept({ compactTo, since }: DataflowView): number {

@@ -10,12 +10,18 @@ import type { GenerationView, ProcessView } from './process-view.ts'
 export const MAXIMUM_OPEN_READS = 1024
 export const MAXIMUM_OPEN_FOLLOWS = 1024
 
+/** Rows of one message, and how long to wait when the connection is full. */
+const MESSAGE_ROWS = 2048
+const ROWS_WAIT_MILLISECONDS = 5
+
 const NEVER = Number.NEGATIVE_INFINITY
 
 interface OpenRead {
   readonly answer: Answer
   /** Workers that have not answered, by request. */
   readonly requests: Map<number, number>
+  /** Workers whose rows were not all passed on. */
+  replying: number
 }
 
 interface OpenFollow {
@@ -114,7 +120,7 @@ export class GatewayResponder {
     const workers = question.worker === null ? workersOf(generation) : [question.worker]
     if (workers.some((worker) => worker < generation.first || worker >= generation.first + generation.threads))
       throw new MillraceError('PROTOCOL', `worker ${question.worker} is not at ${this.view.name}`)
-    const read: OpenRead = { answer, requests: new Map() }
+    const read: OpenRead = { answer, requests: new Map(), replying: workers.length }
     answer.onCancel = () => this.forget(read)
     for (const worker of workers) {
       const request = this.view.nextRequest()
@@ -136,9 +142,27 @@ export class GatewayResponder {
       read.answer.end(refusal)
       return
     }
-    const reply: GatewayRows = { kind: 'gateway-rows', worker, rows }
-    read.answer.reply(reply)
-    if (read.requests.size === 0) read.answer.end()
+    this.reply(read, worker, rows, 0)
+  }
+
+  /** Many rows in several messages, no more at a time than the connection takes: other things go over it, too. */
+  private reply(read: OpenRead, worker: number, rows: GatewayRows['rows'], from: number): void {
+    const { answer } = read
+    if (!answer.isOpen) return
+    if (from > 0 && answer.bufferedBytes > ANSWER_WINDOW_BYTES / 2) {
+      this.view.environment.timers.setTimeout(() => this.reply(read, worker, rows, from), ROWS_WAIT_MILLISECONDS)
+      return
+    }
+    const isLocal = answer.process === this.view.process
+    const to = isLocal ? rows.length : Math.min(rows.length, from + MESSAGE_ROWS)
+    const reply: GatewayRows = { kind: 'gateway-rows', worker, rows: from === 0 && to === rows.length ? rows : rows.slice(from, to) }
+    answer.reply(reply)
+    if (to < rows.length) {
+      this.view.environment.timers.setTimeout(() => this.reply(read, worker, rows, to), 0)
+      return
+    }
+    read.replying--
+    if (read.replying === 0) answer.end()
   }
 
   private forget(read: OpenRead): void {

@@ -47,7 +47,8 @@ export class GatewayShape {
   readonly key: readonly string[] | null
   /** Whether rows are kept and can be read. */
   readonly kept: boolean
-  private readonly sharded: boolean
+  /** Whether no two workers have rows of one key. */
+  readonly isSharded: boolean
   private readonly keyTypes: readonly ColumnType[]
   /** Columns in the order by which rows are sorted: the key's first. */
   private readonly order: readonly { readonly name: string; readonly type: ColumnType }[]
@@ -58,7 +59,7 @@ export class GatewayShape {
     this.types = types.map(parseTypeName)
     this.key = key
     this.kept = kept
-    this.sharded = sharded
+    this.isSharded = sharded
     this.keyTypes = (key ?? []).map((column) => this.typeOf(column))
     const names = [...(key ?? []), ...columns.filter((column) => key?.includes(column) !== true)]
     this.order = names.map((column) => ({ name: column, type: this.typeOf(column) }))
@@ -94,7 +95,7 @@ export class GatewayShape {
    * @throws MillraceError COLUMN_TYPE for values that are not of the columns' types
    */
   workerOf(key: Row, owners: readonly number[]): number | null {
-    if (!this.sharded || this.key === null) return null
+    if (!this.isSharded || this.key === null) return null
     if (hashed.live > HASHED_STRINGS) hashed = new Dictionary()
     const words = this.keyTypes.map((type) => new Int32Array(type.width))
     this.key.forEach((column, k) => {

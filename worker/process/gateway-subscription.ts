@@ -9,7 +9,7 @@ import type { Timer } from '../../runtime/env/environment.ts'
 import { MillraceError } from '../../runtime/error.ts'
 import type { CountedRow } from '../../runtime/protocol/thread.ts'
 import { bytesOf, type ChangesEvent } from './follow-event.ts'
-import { Follower, type FollowerHost, type FollowerWish, type SnapshotPage } from './follower.ts'
+import { Follower, type FollowerHost, type FollowerWish, type SharedSnapshot } from './follower.ts'
 import type { AskChanges, GatewayReply } from './gateway-message.ts'
 import type { GatewayReader } from './gateway-read.ts'
 import { mergeRows } from './gateway-shape.ts'
@@ -22,8 +22,6 @@ export const PENDING_BYTES = 64 << 20
 export const HISTORY_BYTES = 1 << 20
 /** How long a subscription outlives its last follower, so that one that comes back finds it. */
 export const LINGER_MILLISECONDS = 10_000
-/** Rows of one page of a snapshot. */
-export const PAGE_ROWS = 1000
 /** Between attempts to reach a process again within a generation, and how many there are. */
 const RETRY_MILLISECONDS = 500
 const RETRY_ATTEMPTS = 60
@@ -40,6 +38,14 @@ export interface SubscriptionHost {
   onOverflow(): void
   /** It has ended: nobody follows any more. */
   onClosed(subscription: GatewaySubscription): void
+}
+
+/** A snapshot that somebody needs. */
+interface Taken {
+  users: number
+  readonly rows: Promise<readonly CountedRow[]>
+  /** Nobody needs it any more. */
+  readonly gone: AbortController
 }
 
 interface Stream {
@@ -67,6 +73,7 @@ export class GatewaySubscription implements FollowerHost {
   private history: ChangesEvent[] = []
   private historyBytes = 0
   private historyFrom = NEVER
+  private readonly snapshots = new Map<number, Taken>()
   private attempts = 0
   private retry: Timer | null = null
   private linger: Timer | null = null
@@ -131,17 +138,26 @@ export class GatewaySubscription implements FollowerHost {
     this.close()
   }
 
-  async readPage(time: number, after: CountedRow | null, signal: AbortSignal): Promise<SnapshotPage> {
-    const { reader } = this.host
-    const dataflow = reader.dataflow(this.job)
-    const shape = reader.shape(dataflow, this.output)
-    const from = after === null ? null : Object.fromEntries((shape.key ?? shape.columns).map((name) => [name, after.row[name]]))
-    for (let limit = PAGE_ROWS + (after === null ? 0 : 1); ; limit *= 2) {
-      const { rows, more } = await reader.read({ job: this.job, output: this.output, from, limit, asOf: time, signal })
-      // `from` finds the rows of the last key again.
-      const fresh = after === null ? rows : rows.filter(({ row }) => shape.compare(row, after.row) > 0)
-      if (fresh.length > 0 || !more) return { rows: fresh, last: !more }
-      if (rows.length < limit) throw new MillraceError('OVERFLOW', `a key of ${this.output} has more than ${rows.length} rows`)
+  /** All rows as of a time. Those who begin at the same time share them for as long as one of them needs them. */
+  snapshot(time: number): SharedSnapshot {
+    let shared = this.snapshots.get(time)
+    if (shared === undefined) {
+      const gone = new AbortController()
+      shared = { users: 0, gone, rows: this.host.reader.snapshot(this.job, this.output, time, gone.signal) }
+      // Whoever waits for it hears of it; all may have gone meanwhile.
+      shared.rows.catch(() => undefined)
+      this.snapshots.set(time, shared)
+    }
+    const { rows } = shared
+    const taken = shared
+    taken.users++
+    return {
+      rows,
+      release: () => {
+        if (--taken.users > 0) return
+        taken.gone.abort()
+        if (this.snapshots.get(time) === taken) this.snapshots.delete(time)
+      },
     }
   }
 
