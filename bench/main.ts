@@ -3,6 +3,7 @@ import { runAll } from './all.ts'
 import { handrolled } from './handrolled.ts'
 import { millrace } from './millrace.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
+import { runParallelWorkload } from './parallel.ts'
 import { runPeers } from './peers.ts'
 import { DEFAULT_SEED } from './random.ts'
 import { runWorkload } from './runner.ts'
@@ -11,7 +12,7 @@ import { runStrings } from './strings.ts'
 import { isWorkload, workloads } from './workloads.ts'
 
 /** Returns how many things were wrong. */
-function run(options: Options): number {
+async function run(options: Options): Promise<number> {
   const [command, ...rest] = options.words
   if (command === 'all') return runAll(options)
   if (command === 'peers') return runPeers(options)
@@ -21,6 +22,13 @@ function run(options: Options): number {
     const commands = [...Object.keys(workloads), 'all', 'peers', 'soak', 'strings'].join(', ')
     throw new Error(`${command === undefined ? 'No command' : `There is no command "${command}"`}; one of ${commands}.\n\n${USAGE}`)
   }
+  if (options.workers > 1) {
+    const { workers, seed, input, output, feed, park } = options
+    const data = { workload: command, args: rest.map(Number), seed, forms: { input, output }, feed }
+    const result = await runParallelWorkload({ ...data, workers, spin: !park })
+    console.log(JSON.stringify({ ...result, ...marks(options) }))
+    return 0
+  }
   const engine = options.engine === 'millrace' ? millrace(options) : handrolled
   const result = runWorkload(options.engine, engine, command, rest.map(Number), options.seed)
   console.log(JSON.stringify({ ...result, ...marks(options) }))
@@ -28,9 +36,11 @@ function run(options: Options): number {
 }
 
 /** What is not as in the figures that count. */
-function marks({ engine, input, output, seed }: Options): object {
+function marks({ engine, input, output, seed, workers, feed, park }: Options): object {
   return {
-    ...(engine === 'millrace' ? { workers: 1 } : {}),
+    ...(engine === 'millrace' ? { workers } : {}),
+    ...(workers > 1 && feed === 'one' ? { feed } : {}),
+    ...(workers > 1 && park ? { park } : {}),
     ...(engine === 'millrace' && input !== 'rows' ? { input } : {}),
     ...(engine === 'millrace' && output !== 'columns' ? { output } : {}),
     ...(seed !== DEFAULT_SEED ? { seed } : {}),
@@ -38,7 +48,7 @@ function marks({ engine, input, output, seed }: Options): object {
 }
 
 try {
-  const wrong = run(parseOptions(process.argv.slice(2)))
+  const wrong = await run(parseOptions(process.argv.slice(2)))
   process.exitCode = wrong > 0 ? 1 : 0
 } catch (error) {
   console.error(error instanceof Error && error.name !== 'Error' && error.name !== 'RangeError' ? error : String(error))

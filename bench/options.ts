@@ -12,6 +12,10 @@ export interface Options {
   readonly output: 'columns' | 'rows'
   readonly engine: 'millrace' | 'handrolled'
   readonly repeats: number
+  /** 1: embedded in this thread. */
+  readonly workers: number
+  readonly feed: 'all' | 'one'
+  readonly park: boolean
   readonly quick: boolean
 }
 
@@ -26,7 +30,9 @@ options:
   --input rows|columns        how rows enter (default rows)
   --output columns|rows       how changes leave (default columns)
   --state memory              where state lives (only memory so far)
-  --workers N                 only 1 so far
+  --workers N                 worker threads, each of which feeds its share (default 1: this thread, embedded)
+  --feed all|one              with several workers: all feed their share, or one feeds everything (default all)
+  --park                      with several workers: they sleep while they wait, instead of spinning
   --repeats N                 runs a case in all and peers; medians are printed (default 3)
   --quick                     a run under 20 s`
 
@@ -42,12 +48,13 @@ export function parseOptions(argv: readonly string[]): Options {
       engine: { type: 'string', default: 'millrace' },
       state: { type: 'string', default: 'memory' },
       workers: { type: 'string', default: '1' },
+      feed: { type: 'string', default: 'all' },
+      park: { type: 'boolean', default: false },
       repeats: { type: 'string' },
       quick: { type: 'boolean', default: false },
     },
   })
   oneOf('state', values.state, ['memory'])
-  oneOf('workers', values.workers, ['1'])
   return {
     words: positionals,
     seed: wholeNumber('seed', values.seed),
@@ -56,6 +63,9 @@ export function parseOptions(argv: readonly string[]): Options {
     engine: oneOf('engine', values.engine, ['millrace', 'handrolled']),
     repeats: wholeNumber('repeats', values.repeats ?? (values.quick ? '1' : '3')),
     quick: values.quick,
+    workers: wholeNumber('workers', values.workers),
+    feed: oneOf('feed', values.feed, ['all', 'one']),
+    park: values.park,
   }
 }
 

@@ -23,6 +23,18 @@ export class Sink {
     this.rows += multiplicity
     this.diffs++
   }
+
+  add({ checksum, rows, diffs }: Sink): void {
+    this.checksum = (this.checksum + checksum) >>> 0
+    this.rows += rows
+    this.diffs += diffs
+  }
+
+  clear(): void {
+    this.checksum = 0
+    this.rows = 0
+    this.diffs = 0
+  }
 }
 
 const hashes = new Map<string, number>()
