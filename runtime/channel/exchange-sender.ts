@@ -18,12 +18,13 @@ import { pickColumns, type Stream } from '../graph/stream.ts'
 import type { ExchangeReceiver } from './exchange-receiver.ts'
 import type { Exchanger } from './exchanger.ts'
 import { type FrameTimes, frameRows, OWN_STRINGS, packTimes } from './frame.ts'
-import { append, gather, Partition } from './partition.ts'
+import { append, areEqual, gather, Partition } from './partition.ts'
 import { RowCombiner } from './row-combiner.ts'
-import { countOnes, split } from './split.ts'
 
 /** Rows that are routed at a time: they stay in the nearest cache from one loop to the next. */
 const SLICE_ROWS = 1 << 11
+/** Fewer rows are not worth a preparation. */
+const FEW_ROWS = 64
 const NOTHING: readonly never[] = []
 
 export class ExchangeSender extends Operator {
@@ -62,7 +63,7 @@ export class ExchangeSender extends Operator {
     this.pool = new BatchPool(widths)
     this.combiner = stream.region === null && widths.length === 1 && widths[0] < 3 ? new RowCombiner(widths[0] as 1 | 2) : null
     this.owners = new Int32Array(this.sliceRows)
-    this.partition = new Partition(workers)
+    this.partition = new Partition(workers, this.sliceRows)
     this.open = Array.from({ length: workers }, () => null)
     this.port = this.listen(stream.operator)
   }
@@ -119,38 +120,10 @@ export class ExchangeSender extends Operator {
     for (let k = 0; k < keyColumns.length; k++) keyScratch[k] = columns[keyColumns[k]]
     for (let from = 0; from < n; from += sliceRows) {
       const end = Math.min(n, from + sliceRows)
-      this.exchanger.owners.find(keyScratch, this.keyTypes, from, end, owners)
-      if (this.open.length === 2) this.splitSlice(columns, differences, times, time, from, end - from)
-      else this.gatherSlice(columns, differences, times, time, from, end - from)
+      const sum = this.exchanger.owners.find(keyScratch, this.keyTypes, from, end, owners)
+      this.partition.group(owners, end - from, from, sum)
+      this.gatherSlice(columns, differences, times, time, from, end - from)
     }
-  }
-
-  private splitSlice(
-    columns: readonly Int32Array[],
-    differences: Int32Array,
-    times: Int32Array | null,
-    time: number,
-    from: number,
-    n: number,
-  ): void {
-    const { owners } = this
-    const { widths } = this.pool
-    const ones = countOnes(owners, n)
-    if (ones === 0 || ones === n) {
-      const batch = this.batchFor(ones === 0 ? 0 : 1, time, n)
-      for (let c = 0; c < widths.length; c++) append(columns[c], widths[c], from, n, batch.columns[c], batch.n)
-      append(differences, 1, from, n, batch.differences, batch.n)
-      if (times !== null) append(times, 1, from, n, batch.useTimes(), batch.n)
-      this.grow(ones === 0 ? 0 : 1, batch, time, times, n)
-      return
-    }
-    const zero = this.batchFor(0, time, n)
-    const one = this.batchFor(1, time, n)
-    for (let c = 0; c < widths.length; c++) split(columns[c], widths[c], from, owners, n, zero.columns[c], zero.n, one.columns[c], one.n)
-    split(differences, 1, from, owners, n, zero.differences, zero.n, one.differences, one.n)
-    if (times !== null) split(times, 1, from, owners, n, zero.useTimes(), zero.n, one.useTimes(), one.n)
-    this.grow(0, zero, time, times, n - ones)
-    this.grow(1, one, time, times, ones)
   }
 
   private gatherSlice(
@@ -161,23 +134,28 @@ export class ExchangeSender extends Operator {
     from: number,
     n: number,
   ): void {
-    const { partition } = this
+    const { lists, firsts, counts } = this.partition
     const { widths } = this.pool
-    partition.group(this.owners, n, from)
-    const { rows, starts } = partition
+    const isEqual = n > FEW_ROWS && areEqual(differences, from, n)
     for (let worker = 0; worker < this.open.length; worker++) {
-      const first = starts[worker]
-      const count = starts[worker + 1] - first
+      const count = counts[worker]
       if (count === 0) continue
+      const rows = lists[worker]
+      const first = firsts[worker]
       const batch = this.batchFor(worker, time, count)
-      for (let c = 0; c < widths.length; c++) gather(columns[c], widths[c], rows, first, count, batch.columns[c], batch.n)
-      gather(differences, 1, rows, first, count, batch.differences, batch.n)
-      if (times !== null) gather(times, 1, rows, first, count, batch.useTimes(), batch.n)
-      this.grow(worker, batch, time, times, count)
+      const at = batch.n
+      if (count === n) for (let c = 0; c < widths.length; c++) append(columns[c], widths[c], from, n, batch.columns[c], at)
+      else for (let c = 0; c < widths.length; c++) gather(columns[c], widths[c], rows, first, count, batch.columns[c], at)
+      if (isEqual) batch.differences.fill(differences[from], at, at + count)
+      else gather(differences, 1, rows, first, count, batch.differences, at)
+      if (times !== null) gather(times, 1, rows, first, count, batch.useTimes(), at)
+      else if (this.stream.region !== null) batch.useTimes().fill(time, at, at + count)
+      batch.n = at + count
+      if (batch.n + this.sliceRows > this.frameRows) this.close(worker)
     }
   }
 
-  /** The open frame of a worker, with room for `rows` rows more and one. */
+  /** The open frame of a worker, with room for `rows` rows more. */
   private batchFor(worker: number, time: number, rows: number): Batch {
     const inside = this.stream.region !== null
     let batch = this.open[worker]
@@ -186,22 +164,15 @@ export class ExchangeSender extends Operator {
       batch = null
     }
     if (batch === null) {
-      batch = this.pool.take(inside ? -1 : time, rows + 1)
+      batch = this.pool.take(inside ? -1 : time, rows < FEW_ROWS ? rows : this.frameRows)
       this.open[worker] = batch
       if (!this.flushing && worker !== this.exchanger.worker) {
         this.flushing = true
         this.exchanger.flushLater(this)
       }
     }
-    batch.reserve(batch.n + rows + 1)
+    batch.reserve(batch.n + rows)
     return batch
-  }
-
-  /** Counts rows that were appended to an open frame; sends it when another slice might not fit. */
-  private grow(worker: number, batch: Batch, time: number, times: Int32Array | null, rows: number): void {
-    if (times === null && this.stream.region !== null) batch.useTimes().fill(time, batch.n, batch.n + rows)
-    batch.n += rows
-    if (batch.n + this.sliceRows > this.frameRows) this.close(worker)
   }
 
   private close(worker: number): void {

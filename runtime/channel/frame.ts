@@ -13,7 +13,7 @@ export const MAXIMUM_WIRE_BYTES = 256 << 10
 /** What a wire message has besides rows and strings, generously. */
 const OVERHEAD_BYTES = 4 << 10
 /** Rows a frame: what stays in the cache between the loops that pack it, and what a receiver takes at once. */
-const FRAME_ROWS = 1 << 13
+const FRAME_ROWS = 1 << 12
 
 /** The epoch of frames that bring all their strings with them. */
 export const OWN_STRINGS = -1

@@ -10,18 +10,22 @@
 const COMBINED_ROWS = 1 << 12
 const SLOT_BITS = 12
 const HASH_SHIFT = 32 - SLOT_BITS
+/** Whole numbers from 0 up to, not including, this are added up under the number itself, if there are enough rows for a pass over them. */
+const SMALL = 1 << 10
 /** After so many rows it is clear whether they repeat. */
 const PROBE_ROWS = 1 << 13
 /** Rows that pass before it is tried again. */
 const PAUSE_ROWS = 1 << 20
 
 export class RowCombiner {
-  /** What is combined so far: `n` rows. */
+  /** What is combined, after `finish`. */
   readonly columns: [Int32Array]
-  readonly differences = new Int32Array(COMBINED_ROWS)
-  n = 0
-  private readonly width: number
+  readonly differences = new Int32Array(COMBINED_ROWS + SMALL)
+  private n = 0
+  private readonly width: 1 | 2
   private readonly slots = new Int32Array(1 << SLOT_BITS)
+  private readonly small = new Int32Array(SMALL)
+  private hasSmall = false
   /** Rows of the probe: how many came, and how many were left of them. */
   private came = 0
   private left = 0
@@ -29,7 +33,7 @@ export class RowCombiner {
 
   constructor(width: 1 | 2) {
     this.width = width
-    this.columns = [new Int32Array(width * COMBINED_ROWS)]
+    this.columns = [new Int32Array(width * (COMBINED_ROWS + SMALL))]
   }
 
   /** Whether the next n rows are to be combined. */
@@ -41,17 +45,16 @@ export class RowCombiner {
 
   /** Adds rows from row `from` on, as many as there is room for; returns the row after them. */
   add(column: Int32Array, differences: Int32Array, from: number, end: number): number {
-    const before = this.n
-    const stop = Math.min(end, from + COMBINED_ROWS - before)
-    const combine = this.width === 1 ? combineOne : combineTwo
-    this.n = combine(column, differences, from, stop, this.columns[0], this.differences, before, this.slots)
-    this.came += stop - from
-    this.left += this.n - before
-    if (this.came >= PROBE_ROWS) {
-      if (2 * this.left > this.came) this.pause = PAUSE_ROWS
-      this.came = 0
-      this.left = 0
+    let next = from
+    if (end - from >= SMALL) {
+      this.hasSmall = true
+      next =
+        this.width === 1 ? addSmallOne(column, differences, from, end, this.small) : addSmallTwo(column, differences, from, end, this.small)
     }
+    const stop = Math.min(end, next + COMBINED_ROWS - this.n)
+    const combine = this.width === 1 ? combineOne : combineTwo
+    this.n = combine(column, differences, next, stop, this.columns[0], this.differences, this.n, this.slots)
+    this.came += stop - from
     return stop
   }
 
@@ -59,20 +62,66 @@ export class RowCombiner {
     return this.n === COMBINED_ROWS
   }
 
-  /** Takes out rows whose differences add up to 0; returns how many are left. The next `add` begins anew. */
+  /** Leaves out rows whose differences add up to 0; returns how many remain. The next `add` begins anew. */
   finish(): number {
-    const { columns, differences, width } = this
-    const words = columns[0]
-    let kept = 0
-    for (let row = 0; row < this.n; row++) {
-      if (differences[row] === 0) continue
-      differences[kept] = differences[row]
-      for (let w = 0; w < width; w++) words[width * kept + w] = words[width * row + w]
-      kept++
+    if (this.hasSmall) this.n = takeSmall(this.small, this.columns[0], this.width, this.differences, this.n)
+    const kept = withoutZeros(this.columns[0], this.width, this.differences, this.n)
+    this.left += this.n
+    if (this.came >= PROBE_ROWS) {
+      if (2 * this.left > this.came) this.pause = PAUSE_ROWS
+      this.came = 0
+      this.left = 0
     }
     this.n = 0
+    this.hasSmall = false
     return kept
   }
+}
+
+/** Returns the first row that is no small number, or whose sum leaves its range. */
+function addSmallOne(column: Int32Array, differences: Int32Array, from: number, end: number, sums: Int32Array): number {
+  for (let i = from; i < end; i++) {
+    const word = column[i]
+    if (word >>> 0 >= SMALL) return i
+    const sum = sums[word] + differences[i]
+    if (sum !== (sum | 0)) return i
+    sums[word] = sum
+  }
+  return end
+}
+
+function addSmallTwo(column: Int32Array, differences: Int32Array, from: number, end: number, sums: Int32Array): number {
+  for (let i = from; i < end; i++) {
+    const low = column[2 * i]
+    if (low >>> 0 >= SMALL || column[2 * i + 1] !== 0) return i
+    const sum = sums[low] + differences[i]
+    if (sum !== (sum | 0)) return i
+    sums[low] = sum
+  }
+  return end
+}
+
+function takeSmall(sums: Int32Array, words: Int32Array, width: number, differences: Int32Array, at: number): number {
+  let n = at
+  for (let word = 0; word < SMALL; word++) {
+    if (sums[word] === 0) continue
+    words[width * n] = word
+    if (width === 2) words[2 * n + 1] = 0
+    differences[n++] = sums[word]
+    sums[word] = 0
+  }
+  return n
+}
+
+function withoutZeros(words: Int32Array, width: number, differences: Int32Array, n: number): number {
+  let kept = 0
+  for (let row = 0; row < n; row++) {
+    if (differences[row] === 0) continue
+    differences[kept] = differences[row]
+    for (let w = 0; w < width; w++) words[width * kept + w] = words[width * row + w]
+    kept++
+  }
+  return kept
 }
 
 /** A slot that was left by earlier rows does no harm: what it points to is compared. A sum that leaves its range stays two rows. */

@@ -8,11 +8,12 @@ import { keyTextOf } from '../data/key-encoding.ts'
 import { hashKeys, ownersOfInt32, ownersOfInt64, virtualShard } from '../data/key-hash.ts'
 import type { ShardTable } from './shard-table.ts'
 
-/** Owners fit into a byte below 255, which stands for "not known". */
-const MOST_WORKERS = 255
+/** Owners fit into seven bits; all eight stand for "not known". */
+const MOST_WORKERS = 128
 const UNKNOWN = 255
 /** Whole numbers from 0 up to, not including, this are looked up: as many bytes as stay in a core's own cache. */
-const SMALL_KEYS = 1 << 18
+const SMALL_KEYS = 1 << 20
+const START_KEYS = 1 << 10
 
 export class RowOwners {
   private readonly owners: Int32Array
@@ -29,44 +30,47 @@ export class RowOwners {
     this.isCached = shards.workers <= MOST_WORKERS
   }
 
-  /** Writes the owners of the rows `from` to, not including, `end` to `out`, from 0 on. */
-  find(columns: readonly Int32Array[], types: readonly ColumnType[], from: number, end: number, out: Int32Array): void {
+  /** Writes the owners of the rows `from` to, not including, `end` to `out`, from 0 on. Returns their sum. */
+  find(columns: readonly Int32Array[], types: readonly ColumnType[], from: number, end: number, out: Int32Array): number {
     const type = types[0]
-    if (types.length === 1 && !type.nullable && type.kind === 'int32') this.ofInt32(columns[0], from, end, out)
-    else if (types.length === 1 && !type.nullable && type.kind === 'int64') ownersOfInt64(columns[0], from, end, this.owners, out)
-    else if (types.length === 1 && this.isCached && isInterned(type) && keyTextOf(type) === null)
-      this.ofTexts(columns[0], type, from, end, out)
-    else {
-      const parts = columns.map((column, k) => column.subarray(types[k].width * from, types[k].width * end))
-      hashKeys(parts, types, end - from, this.dictionary, out)
-      for (let i = 0; i < end - from; i++) out[i] = this.owners[virtualShard(out[i])]
+    if (types.length === 1) {
+      if (!type.nullable && type.kind === 'int32') return this.ofInt32(columns[0], from, end, out)
+      if (!type.nullable && type.kind === 'int64') return ownersOfInt64(columns[0], from, end, this.owners, out)
+      if (this.isCached && isInterned(type) && keyTextOf(type) === null) return this.ofTexts(columns[0], type, from, end, out)
     }
+    const parts = columns.map((column, k) => column.subarray(types[k].width * from, types[k].width * end))
+    hashKeys(parts, types, end - from, this.dictionary, out)
+    return this.ofHashes(out, end - from)
   }
 
-  private ofInt32(column: Int32Array, from: number, end: number, out: Int32Array): void {
+  private ofHashes(hashes: Int32Array, n: number): number {
+    let sum = 0
+    for (let i = 0; i < n; i++) {
+      const owner = this.owners[virtualShard(hashes[i])]
+      sum += owner
+      hashes[i] = owner
+    }
+    return sum
+  }
+
+  private ofInt32(column: Int32Array, from: number, end: number, out: Int32Array): number {
+    const sum = lookUp(this.small, column, from, end, out)
+    if (sum >= 0) return sum
     let all = 0
     for (let i = from; i < end; i++) all |= column[i]
-    if (!this.isCached || all >>> 0 >= SMALL_KEYS) {
-      ownersOfInt32(column, from, end, this.owners, out)
-      return
-    }
-    if (all >= this.small.length) this.small = this.ownersBelow(2 << (31 - Math.clz32(all | 0x3ff)))
-    lookUp(this.small, column, from, end, out)
+    if (!this.isCached || all >>> 0 >= SMALL_KEYS) return ownersOfInt32(column, from, end, this.owners, out)
+    this.small = this.ownersBelow(2 << (31 - Math.clz32(all | (START_KEYS - 1))))
+    return lookUp(this.small, column, from, end, out)
   }
 
   private ownersBelow(count: number): Uint8Array {
+    const keys = Int32Array.from({ length: count }, (_, key) => key)
     const owners = new Int32Array(count)
-    ownersOfInt32(
-      owners.map((_, key) => key),
-      0,
-      count,
-      this.owners,
-      owners,
-    )
+    ownersOfInt32(keys, 0, count, this.owners, owners)
     return Uint8Array.from(owners)
   }
 
-  private ofTexts(column: Int32Array, type: ColumnType, from: number, end: number, out: Int32Array): void {
+  private ofTexts(column: Int32Array, type: ColumnType, from: number, end: number, out: Int32Array): number {
     const { dictionary } = this
     if (this.sweeps !== dictionary.sweeps) {
       this.sweeps = dictionary.sweeps
@@ -78,26 +82,47 @@ export class RowOwners {
       texts.set(this.texts)
       this.texts = texts
     }
-    if (!lookUp(this.texts, column, from, end, out)) this.ofNewTexts(column, type, from, end, out)
-  }
-
-  private ofNewTexts(column: Int32Array, type: ColumnType, from: number, end: number, out: Int32Array): void {
-    const hashes = new Int32Array(end - from)
-    hashKeys([column.subarray(from, end)], [type], end - from, this.dictionary, hashes)
-    for (let i = 0; i < hashes.length; i++) {
-      out[i] = this.owners[virtualShard(hashes[i])]
-      this.texts[column[from + i]] = out[i]
-    }
+    const sum = lookUp(this.texts, column, from, end, out)
+    if (sum >= 0) return sum
+    const ids = column.subarray(from, end)
+    hashKeys([ids], [type], ids.length, dictionary, out)
+    const found = this.ofHashes(out, ids.length)
+    for (let i = 0; i < ids.length; i++) this.texts[ids[i]] = out[i]
+    return found
   }
 }
 
-/** Returns whether all were known. */
-function lookUp(known: Uint8Array, column: Int32Array, from: number, end: number, out: Int32Array): boolean {
-  let or = 0
-  for (let i = from; i < end; i++) {
-    const owner = known[column[i]]
-    or |= owner === UNKNOWN ? 1 : 0
-    out[i - from] = owner
+/** Returns the sum of the owners, or -1 if one is not known. Unrolled: one row's work is as much as a loop's own. */
+function lookUp(known: Uint8Array, column: Int32Array, from: number, end: number, out: Int32Array): number {
+  const limit = known.length
+  let sum = 0
+  let most = 0
+  let i = from
+  let p = 0
+  for (; i + 4 <= end; i += 4, p += 4) {
+    const a = column[i]
+    const b = column[i + 1]
+    const c = column[i + 2]
+    const d = column[i + 3]
+    if (a >>> 0 >= limit || b >>> 0 >= limit || c >>> 0 >= limit || d >>> 0 >= limit) return -1
+    const x = known[a]
+    const y = known[b]
+    const z = known[c]
+    const w = known[d]
+    out[p] = x
+    out[p + 1] = y
+    out[p + 2] = z
+    out[p + 3] = w
+    sum += x + y + z + w
+    most |= x | y | z | w
   }
-  return or === 0
+  for (; i < end; i++, p++) {
+    const key = column[i]
+    if (key >>> 0 >= limit) return -1
+    const owner = known[key]
+    out[p] = owner
+    sum += owner
+    most |= owner
+  }
+  return most >= MOST_WORKERS ? -1 : sum
 }

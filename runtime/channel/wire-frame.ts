@@ -14,17 +14,21 @@
  * | 9 | 0 |
  *
  * then, each filled up to a multiple of 8 bytes: a byte a column (its width, plus 4 if it holds dictionary ids); inside loops the
- * coordinates of the distinct times as doubles and, if there are several, the position of each row's; differences;
- * columns; strings, each with its id as the difference from the one before.
+ * coordinates of the distinct times as doubles and, if there are several, the position of each row's; differences, one if all are
+ * the same; columns; strings, each with its id as the difference from the one before.
  */
 import { BatchPool } from '../data/batch.ts'
 import { invariant } from '../error.ts'
 import { type Frame, OWN_STRINGS } from './frame.ts'
+import { areEqual } from './partition.ts'
 import { type ByteSink, ByteSource, malformed } from './wire-bytes.ts'
 
 const HEADER_WORDS = 10
 const INSIDE = 1
+const EQUAL_DIFFERENCES = 2
 const INTERNED = 4
+/** Senders put fewer rows into a frame; without columns no length would bound them. */
+const MAXIMUM_ROWS = 1 << 16
 /** Shorter arrays are copied by a loop. */
 const SHORT_COPY = 32
 /** Different layouts of rows that a reader keeps memory for. */
@@ -35,13 +39,15 @@ const NUMBERED_COLUMNS = 12
 export class FrameWriter {
   private readonly double = new Float64Array(1)
   private readonly doubleWords = new Int32Array(this.double.buffer)
+  private isEqual = false
 
   /** The bytes that a frame takes after the common header; its strings are put into the sink. */
   measure({ batch, times, depth, interned, epoch, ids, strings }: Frame, sink: ByteSink): number {
     invariant(batch.widths.length < 1 << 16, 'a frame has fewer than 65,536 columns')
     if (interned.length > 0) writeStrings(strings, epoch === OWN_STRINGS ? null : ids, sink)
     const { n, widths } = batch
-    let bytes = 4 * HEADER_WORDS + padded(widths.length) + padded(sink.length) + padded(4 * n)
+    this.isEqual = areEqual(batch.differences, 0, n)
+    let bytes = 4 * HEADER_WORDS + padded(widths.length) + padded(sink.length) + padded(this.isEqual ? 4 : 4 * n)
     if (times !== null) bytes += 8 * times.length + (times.length === depth + 1 ? 0 : padded(4 * n))
     for (let c = 0; c < widths.length; c++) bytes += padded(4 * n * widths[c])
     return bytes
@@ -56,7 +62,7 @@ export class FrameWriter {
     words[at + 1] = n
     words[at + 2] = this.doubleWords[0]
     words[at + 3] = this.doubleWords[1]
-    words[at + 4] = widths.length | (depth << 16) | ((times === null ? 0 : INSIDE) << 24)
+    words[at + 4] = widths.length | (depth << 16) | (((times === null ? 0 : INSIDE) | (this.isEqual ? EQUAL_DIFFERENCES : 0)) << 24)
     words[at + 5] = times === null ? 0 : times.length / (depth + 1)
     words[at + 6] = frame.strings.length
     words[at + 7] = sink.length
@@ -68,7 +74,7 @@ export class FrameWriter {
       to = copyWords(new Int32Array(times.buffer, times.byteOffset, 2 * times.length), 2 * times.length, words, to)
       if (times.length !== depth + 1) to = copyWords(batch.times as Int32Array, n, words, to)
     }
-    to = copyWords(batch.differences, n, words, to)
+    to = copyWords(batch.differences, this.isEqual ? 1 : n, words, to)
     for (let c = 0; c < widths.length; c++) to = copyWords(batch.columns[c], n * widths[c], words, to)
     if (sink.length === 0) return
     words[to + (padded(sink.length) >> 2) - 2] = 0
@@ -98,17 +104,19 @@ export class FrameReader {
     const columns = words[at + 4] & 0xffff
     const depth = (words[at + 4] >>> 16) & 0xff
     const inside = ((words[at + 4] >>> 24) & INSIDE) !== 0
+    const isEqual = ((words[at + 4] >>> 24) & EQUAL_DIFFERENCES) !== 0
     const distinct = words[at + 5]
     const stringCount = words[at + 6]
     const stringBytes = words[at + 7]
     const epoch = words[at + 8]
-    if (rows < 1 || distinct < 0 || stringCount < 0 || stringBytes < stringCount) throw malformed('a count is below what is possible')
+    if (rows < 1 || rows > MAXIMUM_ROWS || distinct < 0 || stringCount < 0 || stringBytes < stringCount)
+      throw malformed('a count is not possible')
     // As doubles, which cannot overflow here.
     let length = 4 * HEADER_WORDS + wholeWords(columns)
     if (offset + length > end) throw malformed('its columns end behind it')
     const layout = this.layoutOf(bytes, offset + 4 * HEADER_WORDS, columns)
     if (inside) length += 8 * distinct * (depth + 1) + (distinct > 1 ? wholeWords(4 * rows) : 0)
-    length += wholeWords(4 * rows) + wholeWords(stringBytes)
+    length += wholeWords(isEqual ? 4 : 4 * rows) + wholeWords(stringBytes)
     for (let c = 0; c < columns; c++) length += wholeWords(4 * rows * layout.widths[c])
     if (offset + length !== end || inside !== distinct > 0) throw malformed('its length is not that of its rows')
 
@@ -131,7 +139,8 @@ export class FrameReader {
       else next = readWords(words, next, rows, timeOf)
       for (let i = 0; i < rows; i++) if (timeOf[i] >>> 0 >= distinct) throw malformed('a row has a time that is not there')
     }
-    next = readWords(words, next, rows, batch.differences)
+    next = readWords(words, next, isEqual ? 1 : rows, batch.differences)
+    if (isEqual) batch.differences.fill(batch.differences[0], 1, rows)
     for (let c = 0; c < columns; c++) next = readWords(words, next, rows * layout.widths[c], batch.columns[c])
     return {
       kind: 'frame',

@@ -40,9 +40,10 @@ const ONES = Math.imul((Math.imul(-1, 0xcc9e2d51) << 15) | (Math.imul(-1, 0xcc9e
 
 /**
  * `owners[virtualShard(hash)]` for the rows `from` to, not including, `end` of a single key without nulls, with the hashes of
- * `hashKeys`: `mix` and the end of that written out. The last exclusive-or leaves the bits of the shard alone.
+ * `hashKeys`: `mix` and the end of that written out. The last exclusive-or leaves the bits of the shard alone. Returns the sum.
  */
-export function ownersOfInt32(column: Int32Array, from: number, end: number, owners: Int32Array, out: Int32Array): void {
+export function ownersOfInt32(column: Int32Array, from: number, end: number, owners: Int32Array, out: Int32Array): number {
+  let sum = 0
   for (let i = from; i < end; i++) {
     const low = column[i] as number
     const k = Math.imul(low, 0xcc9e2d51)
@@ -50,12 +51,16 @@ export function ownersOfInt32(column: Int32Array, from: number, end: number, own
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ ((low >> 31) & ONES)
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ 1
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-    out[i - from] = owners[Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> SHARD_SHIFT] as number
+    const owner = owners[Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> SHARD_SHIFT] as number
+    sum += owner
+    out[i - from] = owner
   }
+  return sum
 }
 
 /** The same for keys of two words. */
-export function ownersOfInt64(column: Int32Array, from: number, end: number, owners: Int32Array, out: Int32Array): void {
+export function ownersOfInt64(column: Int32Array, from: number, end: number, owners: Int32Array, out: Int32Array): number {
+  let sum = 0
   for (let i = from; i < end; i++) {
     const k = Math.imul(column[2 * i] as number, 0xcc9e2d51)
     const k2 = Math.imul(column[2 * i + 1] as number, 0xcc9e2d51)
@@ -63,8 +68,11 @@ export function ownersOfInt64(column: Int32Array, from: number, end: number, own
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ Math.imul((k2 << 15) | (k2 >>> 17), 0x1b873593)
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ 1
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-    out[i - from] = owners[Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> SHARD_SHIFT] as number
+    const owner = owners[Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> SHARD_SHIFT] as number
+    sum += owner
+    out[i - from] = owner
   }
+  return sum
 }
 
 /** The virtual shard of a hash, 0 to 1,023: its ten high bits. */
