@@ -4,24 +4,21 @@
  */
 import { MillraceError } from '../error.ts'
 import { MAXIMUM_RING_MESSAGE_BYTES } from './ring.ts'
+import { RingOverflow } from './ring-overflow.ts'
 import type { RingWriter } from './ring-writer.ts'
 
 /** Committed bytes that are published at once, so that the reader starts before the writer has come to its next `flush`. */
 const PUBLISH_BYTES = 16 << 10
 
-interface WaitingMessage {
-  readonly tag: number
-  readonly bytes: Uint8Array
-}
+/** Up to here a loop copies faster than the call that copies anything. */
+const SHORT_BYTES = 32
 
 export class RingOutbox {
   /** The ring, for messages that are written in place; see `reserve`. */
   readonly writer: RingWriter
-  private readonly waiting: WaitingMessage[] = []
-  /** The first that waits, and, if it is one that goes in fragments, how much of it has gone. */
-  private first = 0
+  private readonly overflow = new RingOverflow()
+  /** Of a message that goes in fragments, how much has gone. */
   private gone = 0
-  private bytes = 0
 
   constructor(writer: RingWriter) {
     this.writer = writer
@@ -29,11 +26,11 @@ export class RingOutbox {
 
   /** Bytes of the messages that wait here for room. */
   get waitingBytes(): number {
-    return this.bytes
+    return this.overflow.payloadBytes
   }
 
   get isWaiting(): boolean {
-    return this.waiting.length > 0
+    return this.overflow.count > 0
   }
 
   /**
@@ -41,7 +38,7 @@ export class RingOutbox {
    * has to be sent by `send`. `commit` ends it.
    */
   reserve(length: number): number {
-    return this.waiting.length === 0 && length <= this.writer.largest ? this.writer.reserve(length) : -1
+    return this.overflow.count === 0 && length <= this.writer.largest ? this.writer.reserve(length) : -1
   }
 
   commit(tag: number, length: number): void {
@@ -53,15 +50,14 @@ export class RingOutbox {
   send(tag: number, message: Uint8Array): void {
     const offset = this.reserve(message.length)
     if (offset >= 0) {
-      this.writer.bytes.set(message, offset)
+      copy(message, this.writer.bytes, offset)
       this.commit(tag, message.length)
       return
     }
     if (message.length > MAXIMUM_RING_MESSAGE_BYTES)
       throw new MillraceError('OVERFLOW', `a message of ${message.length} bytes to another thread; at most ${MAXIMUM_RING_MESSAGE_BYTES}`)
-    this.waiting.push({ tag, bytes: message.slice() })
-    this.bytes += message.length
-    if (this.waiting.length === 1) this.flush()
+    this.overflow.append(tag, message)
+    if (this.overflow.count === 1) this.flush()
   }
 
   /**
@@ -69,35 +65,35 @@ export class RingOutbox {
    * doorbell rings when there is room again.
    */
   flush(): boolean {
-    const { waiting, writer, first, gone } = this
-    while (this.first < waiting.length) {
-      const { tag, bytes } = waiting[this.first]
-      if (bytes.length <= writer.largest) {
-        if (!this.put(tag, bytes)) break
-      } else {
-        this.gone = writer.writeFragments(bytes, this.gone, tag)
-        if (this.gone < bytes.length) break
-        this.gone = 0
-      }
-      this.first++
-      this.bytes -= bytes.length
-    }
+    const { overflow, writer } = this
+    let moved = false
+    while (overflow.count > 0 && this.sendFirst()) moved = true
     writer.publish()
-    const moved = this.first !== first || this.gone !== gone
-    // A prefix that is most of the list is cut off: a cost of constant time a message.
-    if (this.first * 2 > waiting.length) {
-      waiting.splice(0, this.first)
-      this.first = 0
-    }
     return moved
   }
 
-  private put(tag: number, message: Uint8Array): boolean {
-    const { writer } = this
-    const offset = writer.reserve(message.length)
-    if (offset < 0) return false
-    writer.bytes.set(message, offset)
-    writer.commit(message.length, tag)
+  /** Sends the first that waits, or some of it; false if there is no room even for that. */
+  private sendFirst(): boolean {
+    const { overflow, writer } = this
+    const { length, tag } = overflow
+    if (length <= writer.largest) {
+      const offset = writer.reserve(length)
+      if (offset < 0) return false
+      copy(overflow.view(), writer.bytes, offset)
+      writer.commit(length, tag)
+    } else {
+      const { gone } = this
+      this.gone = writer.writeFragments(overflow.view(), gone, tag)
+      if (this.gone < length) return this.gone > gone
+      this.gone = 0
+    }
+    overflow.shift()
     return true
   }
+}
+
+function copy(from: Uint8Array, to: Uint8Array, at: number): void {
+  const { length } = from
+  if (length > SHORT_BYTES) to.set(from, at)
+  else for (let i = 0; i < length; i++) to[at + i] = from[i]
 }

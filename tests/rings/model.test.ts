@@ -147,7 +147,7 @@ const mistakes: readonly Mistake[] = [
   {
     title: 'a short message overtakes those that wait',
     file: outbox,
-    find: 'this.waiting.length === 0 && length',
+    find: 'this.overflow.count === 0 && length',
     replace: 'length',
     protocol: 'an outbox with a message longer than the ring',
     found: /bytes of|in place of|out of bounds/,

@@ -1,6 +1,7 @@
 /** The processes that are checked: rings and doorbells as threads use them, small. */
 import { type Doorbell, PARKED_VALUE } from '../../../runtime/channel/doorbell.ts'
 import { FIRST_WORD, HEAD, TAIL } from '../../../runtime/channel/ring.ts'
+import type { RingOverflow } from '../../../runtime/channel/ring-overflow.ts'
 import type { Machine, Process, State } from './explore.ts'
 import type { Parts } from './parts.ts'
 
@@ -221,18 +222,22 @@ function saved(object: object): State {
 }
 
 function queues(object: object): [string, unknown][] {
-  const { waiting, partial } = object as { waiting?: { tag: number; bytes: Uint8Array }[]; partial?: Uint8Array }
+  const { overflow, partial } = object as { overflow?: RingOverflow; partial?: Uint8Array }
   const found: [string, unknown][] = []
-  if (waiting !== undefined) found.push(['waiting', waiting.map(({ tag, bytes }) => ({ tag, bytes: [...bytes] }))])
+  if (overflow !== undefined) {
+    const waiting: { tag: number; bytes: number[] }[] = []
+    for (; overflow.count > 0; overflow.shift()) waiting.push({ tag: overflow.tag, bytes: [...overflow.view()] })
+    found.push(['overflow', waiting])
+  }
   if (partial !== undefined) found.push(['partial', [...partial]])
   return found
 }
 
 function restored<T extends object>(object: T, state: State): T {
   for (const [field, value] of Object.entries(state)) {
-    if (field === 'waiting') {
-      const waiting = value as { tag: number; bytes: number[] }[]
-      ;(object as { waiting: unknown[] }).waiting.push(...waiting.map(({ tag, bytes }) => ({ tag, bytes: Uint8Array.from(bytes) })))
+    if (field === 'overflow') {
+      const { overflow } = object as { overflow: RingOverflow }
+      for (const { tag, bytes } of value as { tag: number; bytes: number[] }[]) overflow.append(tag, Uint8Array.from(bytes))
     } else if (field === 'partial') Object.assign(object, { partial: Uint8Array.from(value as number[]) })
     else if (field in object) Object.assign(object, { [field]: value })
   }
