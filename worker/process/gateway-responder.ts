@@ -210,9 +210,11 @@ export class GatewayResponder {
     const current = this.view.generation
     if (current === null || current.generation !== generation)
       throw new MillraceError('UNREACHABLE', `${this.view.name} is in generation ${current?.generation ?? 'none'}, not in ${generation}`)
-    const failure = current.dataflows.get(dataflow)?.failure
-    if (failure !== undefined && failure !== null) throw new MillraceError('JOB', failure.message)
-    if (!current.dataflows.has(dataflow)) throw new MillraceError('UNREACHABLE', `${this.view.name} has no dataflow ${dataflow} yet`)
+    const found = current.dataflows.get(dataflow)
+    if (found !== undefined && found.failure !== null) throw new MillraceError('JOB', found.failure.message)
+    // Its threads know it once one of them has installed it: commands come to each behind the installation.
+    if (found === undefined || found.outputs.length === 0)
+      throw new MillraceError('UNREACHABLE', `${this.view.name} has not installed dataflow ${dataflow} yet`)
     return current
   }
 }
