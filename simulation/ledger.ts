@@ -106,6 +106,9 @@ export class Ledger {
   }
 
   private sent(message: FromProcess): void {
+    // What a coordinator that crashed was never told, its processes hold and tell the next one.
+    if (message.kind === 'hello' && message.held !== null && message.held.generation >= this.generation)
+      for (const { cuts } of message.held.dataflows) for (const cut of cuts) this.cut(cut)
     if (message.kind !== 'report' || message.generation < this.generation) return
     for (const cut of message.cuts) this.cut(cut)
   }
