@@ -14,6 +14,8 @@ export const EXIT_REFUSED = 4
 /** After a second signal, as shells say it. */
 export const EXIT_INTERRUPTED = 130
 
+export const EXIT_CODES: readonly number[] = [EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_REFUSED, EXIT_INTERRUPTED]
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE
   if (!(error instanceof MillraceError)) return EXIT_FAILED
