@@ -31,13 +31,13 @@ export const COORDINATOR_METRICS = {
     'group',
   ),
 
-  jobState: gauge('millrace_cluster_job_state', 'Always 1; says in which state a job is.', 'job', 'state'),
-  minted: gauge('millrace_cluster_job_minted_time_seconds', 'The last minted time, seconds since 1970; 0 for none.', 'job'),
-  visible: gauge('millrace_cluster_job_visible_time_seconds', 'The last visible time, seconds since 1970; 0 for none.', 'job'),
-  open: gauge('millrace_cluster_job_open_times', 'Times that are minted and not visible.', 'job'),
-  lag: gauge('millrace_cluster_job_lag_seconds', 'For how long the oldest open time has not become visible.', 'job'),
-  jobRows: gauge('millrace_cluster_job_state_rows', 'Rows in the state of a job, of all workers.', 'job'),
-  jobErrors: gauge('millrace_cluster_job_error_rows', 'Rows in the error collections of a job, of all workers.', 'job'),
+  jobState: gauge('millrace_cluster_job_state', 'Always 1; says in which state a job is.', 'job_name', 'state'),
+  minted: gauge('millrace_cluster_job_minted_time_seconds', 'The last minted time, seconds since 1970; 0 for none.', 'job_name'),
+  visible: gauge('millrace_cluster_job_visible_time_seconds', 'The last visible time, seconds since 1970; 0 for none.', 'job_name'),
+  open: gauge('millrace_cluster_job_open_times', 'Times that are minted and not visible.', 'job_name'),
+  lag: gauge('millrace_cluster_job_lag_seconds', 'For how long the oldest open time has not become visible.', 'job_name'),
+  jobRows: gauge('millrace_cluster_job_state_rows', 'Rows in the state of a job, of all workers.', 'job_name'),
+  jobErrors: gauge('millrace_cluster_job_error_rows', 'Rows in the error collections of a job, of all workers.', 'job_name'),
 
   storeSeconds: {
     name: 'millrace_store_seconds',

@@ -94,31 +94,31 @@ export class CoordinatorMetrics {
     }
     set.gauge(
       METRICS.jobState,
-      each(({ name, state }, fill) => fill({ job: name, state }, 1)),
+      each(({ name, state }, fill) => fill({ job_name: name, state }, 1)),
     )
     set.gauge(
       METRICS.minted,
-      each(({ name, minted }, fill) => fill({ job: name }, (minted ?? 0) / 1_000_000)),
+      each(({ name, minted }, fill) => fill({ job_name: name }, (minted ?? 0) / 1_000_000)),
     )
     set.gauge(
       METRICS.visible,
-      each(({ name, visible }, fill) => fill({ job: name }, (visible ?? 0) / 1_000_000)),
+      each(({ name, visible }, fill) => fill({ job_name: name }, (visible ?? 0) / 1_000_000)),
     )
     set.gauge(
       METRICS.open,
-      each(({ name, open }, fill) => fill({ job: name }, open)),
+      each(({ name, open }, fill) => fill({ job_name: name }, open)),
     )
     set.gauge(
       METRICS.lag,
-      each(({ name, lagMilliseconds }, fill) => fill({ job: name }, lagMilliseconds / 1000)),
+      each(({ name, lagMilliseconds }, fill) => fill({ job_name: name }, lagMilliseconds / 1000)),
     )
     set.gauge(
       METRICS.jobRows,
-      each(({ name, rows }, fill) => fill({ job: name }, rows)),
+      each(({ name, rows }, fill) => fill({ job_name: name }, rows)),
     )
     set.gauge(
       METRICS.jobErrors,
-      each(({ name, errors }, fill) => fill({ job: name }, errors)),
+      each(({ name, errors }, fill) => fill({ job_name: name }, errors)),
     )
   }
 }

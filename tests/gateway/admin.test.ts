@@ -177,16 +177,16 @@ describe('metrics', () => {
       millrace_peer_outbound_bytes: 5,
       'millrace_thread_busy_ratio{thread="1"}': 0.5,
       'millrace_exchanged_bytes_total{thread="0",direction="out"}': 400,
-      'millrace_job_hydrated{job="shop"}': 1,
-      'millrace_job_state_rows{job="shop",thread="0"}': 30,
-      'millrace_job_state_skew_ratio{job="shop"}': 1.5,
-      'millrace_job_error_rows{job="shop"}': 2,
-      'millrace_output_rows{job="shop",output="rows"}': 25,
-      'millrace_source_rows_total{job="shop",input="orders"}': 15,
-      'millrace_source_rejected_rows_total{job="shop",input="orders"}': 2,
-      'millrace_source_partitions{job="shop",input="orders"}': 2,
-      'millrace_source_failing_partitions{job="shop",input="orders"}': 1,
-      'millrace_source_behind_partitions{job="shop",input="orders"}': 2,
+      'millrace_job_hydrated{job_name="shop"}': 1,
+      'millrace_job_state_rows{job_name="shop",thread="0"}': 30,
+      'millrace_job_state_skew_ratio{job_name="shop"}': 1.5,
+      'millrace_job_error_rows{job_name="shop"}': 2,
+      'millrace_output_rows{job_name="shop",output="rows"}': 25,
+      'millrace_source_rows_total{job_name="shop",input="orders"}': 15,
+      'millrace_source_rejected_rows_total{job_name="shop",input="orders"}': 2,
+      'millrace_source_partitions{job_name="shop",input="orders"}': 2,
+      'millrace_source_failing_partitions{job_name="shop",input="orders"}': 1,
+      'millrace_source_behind_partitions{job_name="shop",input="orders"}': 2,
     })
     expect(JSON.stringify([...found.keys()])).not.toContain('two')
   })
@@ -219,7 +219,7 @@ describe('metrics', () => {
       'millrace_http_answers_total{route="rows",status="410"}': 1,
       'millrace_http_answers_total{route="rows",status="404"}': 1,
       'millrace_http_answers_total{route="changes",status="200"}': 1,
-      'millrace_job_visible_latency_seconds_count{job="shop"}': 1,
+      'millrace_job_visible_latency_seconds_count{job_name="shop"}': 1,
     })
     face.close()
   })

@@ -31,7 +31,9 @@ test('docs/metrics.md has all metrics', () => {
 test('names are as Prometheus wants them', () => {
   const all: MetricDefinition[] = [...Object.values(PROCESS_METRICS), ...Object.values(COORDINATOR_METRICS)]
   expect(new Set(all.map(({ name }) => name)).size).toBe(all.length)
-  for (const { name, type, help } of all) {
+  for (const { name, type, help, labels } of all) {
+    // Those of the target: Prometheus would rename ours.
+    for (const label of ['job', 'instance']) expect(labels, name).not.toContain(label)
     expect(name).toMatch(/^millrace_[a-z_]+$/)
     expect(name.endsWith('_total'), name).toBe(type === 'counter')
     expect(help, name).toMatch(/\.$/)

@@ -50,7 +50,7 @@ export class ProcessMetrics {
       onReset: () => resets({}),
       onOverflow: () => overflows({}),
     }
-    this.onLatency = (job, seconds) => latency({ job }, seconds)
+    this.onLatency = (job, seconds) => latency({ job_name: job }, seconds)
     this.onAnswer = (route, status) => answers({ route, status })
     set.gauge(METRICS.build, (fill) => fill({ version: options.version, group: this.view.group }, 1))
     set.gauge(METRICS.ready, (fill) => fill({}, Number(options.isReady())))
@@ -149,44 +149,44 @@ export class ProcessMetrics {
       })
     set.gauge(
       METRICS.jobHydrated,
-      each((one, fill) => fill({ job: one.name }, Number(this.gateway?.isHydrated(one) === true))),
+      each((one, fill) => fill({ job_name: one.name }, Number(this.gateway?.isHydrated(one) === true))),
     )
     set.gauge(
       METRICS.jobFailed,
-      each(({ name, failure }, fill) => fill({ job: name }, Number(failure !== null))),
+      each(({ name, failure }, fill) => fill({ job_name: name }, Number(failure !== null))),
     )
     set.gauge(
       METRICS.jobMinted,
-      each(({ name, minted }, fill) => fill({ job: name }, minted / 1_000_000)),
+      each(({ name, minted }, fill) => fill({ job_name: name }, minted / 1_000_000)),
     )
     set.gauge(
       METRICS.jobVisible,
-      each(({ name, visible }, fill) => fill({ job: name }, (visible ?? 0) / 1_000_000)),
+      each(({ name, visible }, fill) => fill({ job_name: name }, (visible ?? 0) / 1_000_000)),
     )
     set.gauge(
       METRICS.jobLag,
-      each(({ name, dataflow }, fill) => fill({ job: name }, this.lag.lagOf(dataflow))),
+      each(({ name, dataflow }, fill) => fill({ job_name: name }, this.lag.lagOf(dataflow))),
     )
     set.gauge(
       METRICS.jobRows,
-      ofThreads((stats, job, thread, fill) => fill({ job, thread }, stats?.rows ?? 0)),
+      ofThreads((stats, job, thread, fill) => fill({ job_name: job, thread }, stats?.rows ?? 0)),
     )
     set.gauge(
       METRICS.jobBytes,
-      ofThreads((stats, job, thread, fill) => fill({ job, thread }, stats?.stateBytes ?? 0)),
+      ofThreads((stats, job, thread, fill) => fill({ job_name: job, thread }, stats?.stateBytes ?? 0)),
     )
     set.gauge(
       METRICS.jobSkew,
-      each((one, fill) => fill({ job: one.name }, skewOf(this.statsOf(one).map((stats) => stats?.rows ?? 0)))),
+      each((one, fill) => fill({ job_name: one.name }, skewOf(this.statsOf(one).map((stats) => stats?.rows ?? 0)))),
     )
     set.gauge(
       METRICS.jobErrors,
-      ofThreads((stats, job, _, fill) => fill({ job }, stats?.errors ?? 0)),
+      ofThreads((stats, job, _, fill) => fill({ job_name: job }, stats?.errors ?? 0)),
     )
     set.gauge(
       METRICS.outputRows,
       ofThreads((stats, job, _, fill) => {
-        for (const [output, rows] of Object.entries(stats?.outputRows ?? {})) fill({ job, output }, rows)
+        for (const [output, rows] of Object.entries(stats?.outputRows ?? {})) fill({ job_name: job, output }, rows)
       }),
     )
   }
@@ -197,7 +197,7 @@ export class ProcessMetrics {
     const each = (value: (source: SourceView) => number) => (fill: Fill) => {
       for (const source of view.sources) {
         const job = view.generation?.dataflows.get(source.dataflow)?.name
-        if (job !== undefined) fill({ job, input: source.input }, value(source))
+        if (job !== undefined) fill({ job_name: job, input: source.input }, value(source))
       }
     }
     set.total(
