@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { MillraceError } from '../../runtime/error.ts'
-import { type PreparedJob, prepareJob } from '../bundle/prepare.ts'
+import type { PreparedJob } from '../bundle/prepare.ts'
 import type { Context } from '../context.ts'
 import { bundleOptions, jsonOption, withOptions } from '../options.ts'
 import { shownPath } from '../shown-path.ts'
@@ -22,6 +22,8 @@ export function bundleCommand(context: Context): Command {
   return withOptions(command, bundleOptions(), jsonOption())
     .addHelpText('after', '\nExample:\n  millrace bundle feature-store.ts --output feature-store.cjs')
     .action(async (path: string, options: Options) => {
+      // Loaded when it is needed, here and in other commands: most commands only ask a question.
+      const { prepareJob } = await import('../bundle/prepare.ts')
       const prepared = await prepareJob(path, options, context)
       if (options.output === '-') context.out.write(prepared.bundle.code)
       else if (options.output !== undefined) write(options.output, prepared.bundle.code)

@@ -4,9 +4,8 @@ import { MillraceError } from '../../runtime/error.ts'
 import { parseAddress } from '../configuration/address.ts'
 import { MAXIMUM_PROCESSES, MAXIMUM_TICK } from '../configuration/limits.ts'
 import type { Context } from '../context.ts'
-import { startCoordinator, waitForLeadership } from '../coordinator-host.ts'
 import { drainOnSignal } from '../drain.ts'
-import { type LogOptions, openLog } from '../open-log.ts'
+import type { LogOptions } from '../open-log.ts'
 import {
   address,
   clusterOption,
@@ -80,6 +79,8 @@ async function run(options: Options, command: Command, context: Context): Promis
   requireTokenUnlessLoopback(listen, security, 'The coordinator')
   const { cluster = DEFAULT_CLUSTER, drainSeconds = DEFAULT_DRAIN_SECONDS } = options
   const choice = parseStore(options.store, command.getOptionValueSource('store') === 'cli')
+  const { openLog } = await import('../open-log.ts')
+  const { startCoordinator, waitForLeadership } = await import('../coordinator-host.ts')
   const log = openLog(options, security, context)
   const admin = options.admin === undefined ? null : parseAddress(options.admin)
   if (admin !== null) requireTokenUnlessLoopback(admin, security, 'The admin port')

@@ -2,7 +2,6 @@
 import { Command, Option } from 'commander'
 import type { JobStatus } from '../../coordinator/status.ts'
 import { MillraceError } from '../../runtime/error.ts'
-import { prepareJob } from '../bundle/prepare.ts'
 import type { CoordinatorClient } from '../client.ts'
 import type { Context } from '../context.ts'
 import { bundleOptions, DEFAULT_GROUP, groupOption, isGiven, name, setting, wholeNumber, withOptions } from '../options.ts'
@@ -49,6 +48,7 @@ async function deploy(path: string, options: Options, command: Command, context:
   const client = openClient(options, context)
   const given = isGiven(command, 'name') ? { name: options.name as string } : {}
   const { config, external } = options
+  const { prepareJob } = await import('../bundle/prepare.ts')
   const prepared = await prepareJob(
     path,
     { ...given, ...(config === undefined ? {} : { config }), ...(external === undefined ? {} : { external }) },

@@ -1,7 +1,6 @@
 /** `millrace run JOB`: a whole cluster on this machine, for one job. */
 import { dirname } from 'node:path'
 import { Command, Option } from 'commander'
-import { prepareJob } from '../bundle/prepare.ts'
 import { parseAddress } from '../configuration/address.ts'
 import { MAXIMUM_PROCESSES, MAXIMUM_TICK } from '../configuration/limits.ts'
 import type { Context } from '../context.ts'
@@ -26,7 +25,6 @@ import {
   withOptions,
   workersOption,
 } from '../options.ts'
-import { LocalCluster } from '../run/local-cluster.ts'
 import { readSecurity, requireTokenUnlessLoopback, type SecurityOptions } from '../security.ts'
 import { parseStore } from '../store.ts'
 
@@ -83,6 +81,7 @@ export function runCommand(context: Context): Command {
 async function run(path: string, options: Options, command: Command, context: Context): Promise<void> {
   const security = readSecurity(options, context)
   const { config, external, name } = options
+  const { prepareJob } = await import('../bundle/prepare.ts')
   const job = await prepareJob(
     path,
     {
@@ -100,6 +99,7 @@ async function run(path: string, options: Options, command: Command, context: Co
   const reading = parseAddress(http ?? DEFAULT_HTTP_PORT)
   requireTokenUnlessLoopback(coordinator, security, 'The coordinator')
   requireTokenUnlessLoopback(reading, security, 'The first worker process')
+  const { LocalCluster } = await import('../run/local-cluster.ts')
   const cluster = new LocalCluster(
     {
       job,

@@ -7,7 +7,7 @@ import { JOB_FOLDER_VARIABLE } from '../bundle/module-place.ts'
 import { parseAddress } from '../configuration/address.ts'
 import type { Context } from '../context.ts'
 import { drainOnSignal } from '../drain.ts'
-import { type LogOptions, openLog } from '../open-log.ts'
+import type { LogOptions } from '../open-log.ts'
 import {
   address,
   clusterOption,
@@ -26,7 +26,6 @@ import {
   workersOption,
 } from '../options.ts'
 import { connectParent, type ParentLink } from '../processes/parent-link.ts'
-import { startWorkerHost } from '../processes/worker-host.ts'
 import { readSecurity, requireTokenUnlessLoopback, type SecurityOptions } from '../security.ts'
 
 interface Options extends SecurityOptions, LogOptions {
@@ -89,6 +88,8 @@ async function run(options: Options, context: Context): Promise<void> {
   requireTokenUnlessLoopback(listen, security, 'This worker process')
   const admin = options.admin === undefined ? null : parseAddress(options.admin)
   if (admin !== null) requireTokenUnlessLoopback(admin, security, 'The admin port')
+  const { openLog } = await import('../open-log.ts')
+  const { startWorkerHost } = await import('../processes/worker-host.ts')
   const log = openLog(options, security, context)
   const host = await startWorkerHost(
     {
