@@ -23,7 +23,7 @@ class DataflowLedger {
   /** By generation: times of which it has not been looked at whether they are visible. */
   readonly pending = new Map<number, Set<number>>()
   /** Of times that somebody was told are visible. */
-  readonly shown = new Map<number, string>()
+  readonly shown = new Map<number, { readonly cuts: string; readonly generation: number }>()
   /** First generation and epoch under which a time was told as minted. */
   readonly minted = new Map<number, { readonly generation: number; readonly epoch: number }>()
   /** By epoch and generation: the greatest time. */
@@ -79,8 +79,9 @@ export class Ledger {
     must(replay.times.length === 0 || replay.times[0] > since, 'a replay begins at or before its since')
     for (const time of replay.times) cutsOf(ledger, generation, time)
     for (const { input, partition, time, position } of replay.cuts) cutsOf(ledger, generation, time).set(`${input}/${partition}`, position)
-    for (const [time, cuts] of ledger.shown) {
-      if (time <= since) continue
+    for (const [time, { cuts, generation: first }] of ledger.shown) {
+      // Whoever stood still hears of its start when others are in a later generation already.
+      if (time <= since || first >= generation) continue
       const again = ledger.sealed.get(generation)?.get(time)
       must(again !== undefined, `time ${time} was visible, and generation ${generation} does not compute it again (since ${since})`)
       must(
@@ -110,7 +111,7 @@ export class Ledger {
       if (ledger.shown.has(sealed)) continue
       const at = cuts?.get(sealed) as Cuts
       for (const partition of partitions) must(at.has(partition), `time ${sealed} is visible, and the cut of ${partition} is not known`)
-      ledger.shown.set(sealed, canonical(at))
+      ledger.shown.set(sealed, { cuts: canonical(at), generation })
     }
     must(cuts?.has(time) === true, `time ${time} is visible, which generation ${generation} never had`)
     if (time <= ledger.visible) return

@@ -101,6 +101,19 @@ describe('members', () => {
     expect(stage.process('w1').kind('welcome')).toHaveLength(6)
   })
 
+  test('a process whose connection is cut answers until its lease is over, and nothing new is visible before', async () => {
+    const stage = await running()
+    stage.world.breakConnections('w3', 'c1')
+    await stage.run(0.01)
+    stage.world.partition('w3', 'c1')
+    await stage.until('the others run', () => stage.runs('w1', 'w2'))
+    expect(stage.process('w3').shows).toBe(true)
+    const before = visible(stage, 'views')
+    await stage.until('w3 knows', () => !stage.process('w3').shows)
+    expect(visible(stage, 'views')).toBe(before)
+    await stage.progress('views')
+  })
+
   test('a second process of the same name is refused while the first one lives, and takes its place when it does not', async () => {
     const stage = await running()
     stage.join('x1', { name: 'w1' })
