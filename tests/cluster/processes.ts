@@ -104,6 +104,23 @@ export class RunningProcess {
     )
   }
 
+  /** The fields of the first line of its log with a message, once it is there. */
+  logs(message: string, patience = PATIENCE): Promise<Readonly<Record<string, unknown>>> {
+    return until(
+      () => {
+        for (const line of this.err.split('\n').slice(0, -1)) {
+          if (!line.startsWith('{') || !line.includes(message)) continue
+          const fields = JSON.parse(line) as Readonly<Record<string, unknown>>
+          if (fields['message'] === message) return fields
+        }
+        if (this.hasEnded) throw new Error(`it ended without "${message}": ${this.text}`)
+        return undefined
+      },
+      () => `"${message}" in ${this.text.slice(-2000)}`,
+      patience,
+    )
+  }
+
   /** To this process alone. */
   signal(signal: NodeJS.Signals): void {
     if (!this.hasEnded) process.kill(this.pid, signal)

@@ -69,7 +69,7 @@ export class Stage {
       ['coordinator', '--listen', `127.0.0.1:${port}`, '--store', `local:${this.files.path(store)}`, ...parameters],
       options,
     )
-    this.url = await process.says(LISTENS_AS_COORDINATOR)
+    this.url = (await process.logs('the coordinator listens'))['url'] as string
     return { process, url: this.url }
   }
 
@@ -79,11 +79,9 @@ export class Stage {
       ['worker', '--join', join, '--name', name, '--workers', String(threads), '--listen', listen, ...parameters],
       options,
     )
-    await process.says(LISTENS_AS_WORKER)
-    // What it advertises may be another address.
-    const [, port] = listen.split(':')
-    const url = port === '0' ? await process.says(LISTENS_AS_WORKER) : `http://${listen}`
-    return { process, url, name }
+    const logged = (await process.logs('a worker process listens'))['url'] as string
+    // What it logs is what it advertises.
+    return { process, url: listen.endsWith(':0') ? logged : `http://${listen}`, name }
   }
 
   workers(names: readonly string[], options: WorkerOptions = {}): Promise<StartedWorker[]> {
@@ -157,9 +155,6 @@ export class Stage {
     return reader
   }
 }
-
-const LISTENS_AS_COORDINATOR = /"the coordinator listens".*?"url":"(http[^"]+)"/
-const LISTENS_AS_WORKER = /"a worker process listens".*?"url":"(http[^"]+)"/
 
 /** When the first event came that a pattern finds, milliseconds since 1970; undefined if none did. */
 export function eventAt({ events }: ClusterStatus, pattern: RegExp, after = 0): number | undefined {
