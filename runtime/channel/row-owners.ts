@@ -64,10 +64,10 @@ export class RowOwners {
   }
 
   private ownersBelow(count: number): Uint8Array {
-    const keys = Int32Array.from({ length: count }, (_, key) => key)
-    const owners = new Int32Array(count)
-    ownersOfInt32(keys, 0, count, this.owners, owners)
-    return Uint8Array.from(owners)
+    const keys = new Int32Array(count)
+    for (let key = 0; key < count; key++) keys[key] = key
+    ownersOfInt32(keys, 0, count, this.owners, keys)
+    return new Uint8Array(keys)
   }
 
   private ofTexts(column: Int32Array, type: ColumnType, from: number, end: number, out: Int32Array): number {
