@@ -1,4 +1,6 @@
 /** A cluster of real processes for one test: coordinators and workers from the command line, and what one asks of them. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import type { ClusterStatus, GroupStatus, JobStatus } from '../../coordinator/status.ts'
 import { type Workspace, workspace } from '../cli/workspace.ts'
 import { Follower, type FollowerOptions } from './follower.ts'
@@ -154,6 +156,17 @@ export class Stage {
     this.watchers.push(reader)
     return reader
   }
+}
+
+/** A port that was free a moment ago, for what must be known before it listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }
 
 /** When the first event came that a pattern finds, milliseconds since 1970; undefined if none did. */
