@@ -30,6 +30,8 @@ const PROGRESS = 2
 const HEADER_WORDS = 6
 /** A flag: the checksum holds. */
 const CHECKED = 1
+/** Of a message, the byte that has the flag. */
+const FLAGS_BYTE = 12
 /** Workers of a generation are fewer: their numbers take 16 bits. */
 export const MAXIMUM_WORKERS = 1 << 16
 
@@ -99,18 +101,17 @@ export class WireEncoder {
   }
 }
 
+/** Whether a message has a checksum, which reading it then looks at. */
+export function hasChecksum(bytes: Uint8Array): boolean {
+  return (bytes[FLAGS_BYTE] & CHECKED) !== 0
+}
+
 export class WireDecoder {
-  private readonly checked: boolean
   private readonly source = new ByteSource()
   private readonly frames = new FrameReader()
   /** The memory that was read last, which is often a ring's. */
   private words: Int32Array = new Int32Array(0)
   private bytes: Uint8Array = new Uint8Array(this.words.buffer)
-
-  /** @param checked whether messages without a checksum are refused */
-  constructor(checked = false) {
-    this.checked = checked
-  }
 
   /**
    * The message that the bytes are. Nothing of it refers to them afterwards.
@@ -135,7 +136,6 @@ export class WireDecoder {
     const version = (words[at] >>> 16) & 0xff
     if (version !== VERSION) throw malformed(`its version is ${version}, and this release reads ${VERSION}`)
     const flags = words[at + 3] & 0xffff
-    if (this.checked && (flags & CHECKED) === 0) throw malformed('it has no checksum')
     if ((flags & CHECKED) !== 0 && words[at + 2] !== sumOf(words, at, length >> 2)) throw malformed('its checksum is wrong')
     const from = words[at + 3] >>> 16
     const generation = words[at + 4]

@@ -68,7 +68,7 @@ class Channel {
   readonly sender: StringSender
   readonly receiver = new StringReceiver(this.far)
   readonly encoder = new WireEncoder(true)
-  readonly decoder = new WireDecoder(true)
+  readonly decoder = new WireDecoder()
   /** On their way, in order; and what arrived and waits. */
   private readonly link: { readonly bytes: Uint8Array; readonly rows: readonly Row[] }[] = []
   private readonly arrived: { readonly batch: Batch; readonly rows: readonly Row[] }[] = []

@@ -30,7 +30,7 @@ class Group {
   readonly seen: string[] = []
   private readonly links: Uint8Array[][] = Array.from({ length: WORKERS }, () => [])
   private readonly encoder = new WireEncoder(true)
-  private readonly decoder = new WireDecoder(true)
+  private readonly decoder = new WireDecoder()
 
   constructor(protocols: readonly number[]) {
     const shards = ShardTable.even(1, WORKERS)

@@ -1,5 +1,5 @@
 /** Messages between workers as bytes, for one worker in one generation. Between threads of a process there are no checksums. */
-import { WireDecoder, WireEncoder } from '../../runtime/channel/wire.ts'
+import { hasChecksum, WireDecoder, WireEncoder } from '../../runtime/channel/wire.ts'
 import { MillraceError } from '../../runtime/error.ts'
 import type { PeerMessage } from '../../runtime/protocol/message.ts'
 import type { Configure } from '../../runtime/protocol/thread.ts'
@@ -8,8 +8,7 @@ export class PeerCodec {
   private readonly configuration: Configure
   private readonly plain = new WireEncoder(false)
   private readonly checked = new WireEncoder(true)
-  private readonly plainDecoder = new WireDecoder()
-  private readonly checkedDecoder = new WireDecoder(true)
+  private readonly decoder = new WireDecoder()
 
   constructor(configuration: Configure) {
     this.configuration = configuration
@@ -25,11 +24,13 @@ export class PeerCodec {
    * @throws MillraceError PROTOCOL for what is no message, or not of that worker
    */
   decode(from: number, bytes: Uint8Array): PeerMessage | null {
-    const message = (this.isRemote(from) ? this.checkedDecoder : this.plainDecoder).read(bytes)
+    const message = this.decoder.read(bytes)
+    // First of all: in another generation `from` was somebody else.
     if (message.generation !== this.configuration.generation) {
       if (message.kind === 'frame') message.batch.release()
       return null
     }
+    if (this.isRemote(from) && !hasChecksum(bytes)) throw new MillraceError('PROTOCOL', `a message of worker ${from} has no checksum`)
     if (message.from !== from) throw new MillraceError('PROTOCOL', `a message of worker ${message.from} came from worker ${from}`)
     return message
   }
