@@ -41,10 +41,11 @@ export class SimulatedClient {
 
   /** Reads all rows of an output. False if it was refused. */
   async read(output: string): Promise<boolean> {
+    const begun = this.ledger.clock()
     try {
       const { time, rows } = await this.gateway.read({ job: this.job, output, limit: ALL_ROWS })
       this.ledger.checkRead(this.name, output, time, Multisets.of(rows))
-      this.ledger.checkFresh(this.name, time)
+      this.ledger.checkFresh(this.name, time, begun)
       const before = this.lastRead.get(output) ?? 0
       if (time < before) throw failure(`${this.name} reads ${output} as of ${time}, after it was shown ${before}`)
       this.lastRead.set(output, time)

@@ -45,6 +45,11 @@ export class Ledger {
     this.now = now
   }
 
+  /** The world's clock. */
+  clock(): number {
+    return this.now()
+  }
+
   /** The last visible time; 0 before the first. */
   get visible(): number {
     return this.announced.at(-1)?.time ?? 0
@@ -67,9 +72,9 @@ export class Ledger {
     this.checkSame(`${who} reads ${output} as of ${time}`, rows, this.at(time).rows.get(output))
   }
 
-  /** A read that asked for no time. */
-  checkFresh(who: string, time: number): void {
-    const limit = this.now() - STALENESS
+  /** A read that asked for no time: it shows what was visible when it began, or something later, however long it took. */
+  checkFresh(who: string, time: number, begun: number): void {
+    const limit = begun - STALENESS
     let due = 0
     for (const { at, time: then } of this.announced) if (at <= limit) due = then
     if (time < due) throw failure(`${who} shows time ${time}, although ${due} was visible ${STALENESS / 1_000_000} s ago`)
