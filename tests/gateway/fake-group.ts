@@ -140,9 +140,9 @@ export class FakeGroup {
   }
 
   /** Mints a time with changes by output. */
-  commit(changes: ReadonlyMap<string, readonly CountedRow[]>): number {
+  commit(changes: ReadonlyMap<string, readonly CountedRow[]>, step = 1 + this.random.below(1000)): number {
     const generation = this.current as Generation
-    this.clock += 1 + this.random.below(1000)
+    this.clock += step
     this.truth.push({ time: this.clock, changes })
     this.compute(generation, this.clock, changes, true)
     return this.clock

@@ -394,10 +394,31 @@ describe('when things are not as they should be', () => {
     expect((await finish(waiting)).status).toBe(503)
   })
 
-  test('another process that lost its lease does not answer for this one', async () => {
+  test('what another process answers is not passed on without a lease', async () => {
+    put(
+      'accounts',
+      Array.from({ length: 50 }, (_, accountId) => ({ accountId, ownerId: 1, frauds: 1n })),
+    )
+    await environment.run(200_000)
+    const isElsewhere = async (id: number): Promise<boolean> => {
+      processes[1].commands.length = 0
+      await ask(`/v1/jobs/shop/outputs/accounts?accountId=${id}`)
+      return processes[1].commands.length > 0
+    }
+    let elsewhere = 0
+    while (!(await isElsewhere(elsewhere))) elsewhere++
+    const waiting = handlers[0](new Request(`http://127.0.0.1/v1/jobs/shop/outputs/accounts?accountId=${elsewhere}`))
+    await environment.run(0)
+    processes[0].leased = false
+    expect((await finish(waiting)).status).toBe(503)
+  })
+
+  test('another process that lost its lease does not answer for this one, nor ask its threads', async () => {
     processes[1].leased = false
+    processes[1].commands.length = 0
     const { status, body } = await ask('/v1/jobs/shop/outputs/accounts')
     expect([status, body.error.code]).toEqual([503, 'FENCED'])
+    expect(processes[1].commands).toEqual([])
   })
 
   test('a job that has stopped says why', async () => {
@@ -419,7 +440,15 @@ describe('when things are not as they should be', () => {
 describe('tokens', () => {
   test('needed where there is one, and compared whole', async () => {
     handlers[0] = queryHandler({ gateway: gateways[0], timers: environment.timers, token: TOKEN })
-    for (const authorization of [undefined, 'Bearer wrong', `Bearer ${TOKEN}x`, `Bearer ${TOKEN.slice(1)}`, `Basic ${TOKEN}`, 'Bearer ']) {
+    for (const authorization of [
+      undefined,
+      'Bearer wrong',
+      `Bearer ${TOKEN}x`,
+      `Bearer ${TOKEN.slice(0, -1)}`,
+      `Bearer ${TOKEN}${TOKEN[0]}`,
+      `Basic ${TOKEN}`,
+      'Bearer ',
+    ]) {
       const { status, headers, body } = await ask('/v1/jobs', 0, authorization === undefined ? {} : { headers: { authorization } })
       expect(status).toBe(401)
       expect(headers.get('www-authenticate')).toBe('Bearer')

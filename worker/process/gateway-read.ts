@@ -74,6 +74,8 @@ export class GatewayReader {
   private readonly shapes = new WeakMap<object, GatewayShape>()
   /** Jobs that ran here: in a new generation they are waited for until they are installed again. */
   private known = new Set<string>()
+  /** Whether anything was heard of a dataflow in this generation. */
+  private hasHeard = false
   /** When the present generation began, monotonic; null before the first. */
   private begun: number | null = null
 
@@ -90,11 +92,15 @@ export class GatewayReader {
   }
 
   onGeneration(): void {
-    if (this.view.generation !== null) this.begun = this.environment.clock.monotonic()
+    if (this.view.generation !== null) {
+      this.begun = this.environment.clock.monotonic()
+      this.hasHeard = false
+    }
     this.waiters.stir()
   }
 
   onDataflow(dataflow: number): void {
+    this.hasHeard = true
     const found = this.view.generation?.dataflows.get(dataflow)
     if (found !== undefined) this.known.add(found.name)
     else if (this.view.generation !== null) {
@@ -258,7 +264,7 @@ export class GatewayReader {
     const present = [...generation.dataflows.values()]
     if (present.some(({ name }) => name === job)) return false
     const isYoung = this.environment.clock.monotonic() - this.begun < INSTALL_MILLISECONDS * 1000
-    return isYoung && (present.length === 0 || this.known.has(job))
+    return isYoung && ((present.length === 0 && !this.hasHeard) || this.known.has(job))
   }
 
   /** @throws MillraceError NOT_KEYED, BAD_TIME */
