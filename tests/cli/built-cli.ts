@@ -10,6 +10,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 /** How long anything may take here, milliseconds. */
 const PATIENCE = 20_000
 
+export interface StartOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** With a process group of its own, as a terminal gives it: a signal to the group reaches its children, too. */
+  readonly ownGroup?: boolean
+}
+
 /** Node 20 runs no TypeScript; the shared build may be under way for somebody else. */
 export class BuiltCli {
   /** Packages are found from there. */
@@ -31,10 +38,7 @@ export class BuiltCli {
     writeFileSync(join(this.folder, 'package.json'), '{ "type": "module", "version": "0.0.0-test" }')
   }
 
-  start(
-    parameters: readonly string[],
-    options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
-  ): CliProcess {
+  start(parameters: readonly string[], options: StartOptions = {}): CliProcess {
     const process = new CliProcess(join(this.folder, 'cli.js'), parameters, options)
     this.started.push(process)
     return process
@@ -54,14 +58,11 @@ export class CliProcess {
   /** The exit code, or the signal. */
   readonly ended: Promise<number | string>
 
-  constructor(
-    script: string,
-    parameters: readonly string[],
-    { cwd, env }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> },
-  ) {
+  constructor(script: string, parameters: readonly string[], { cwd, env, ownGroup = false }: StartOptions) {
     this.child = spawn(process.execPath, [script, ...parameters], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
+      detached: ownGroup,
       ...(cwd === undefined ? {} : { cwd }),
     })
     this.child.stdout?.on('data', (data: Buffer) => {

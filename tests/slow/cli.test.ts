@@ -188,6 +188,30 @@ describe('millrace run', () => {
     }
   })
 
+  test('ends properly at Ctrl-C, which a terminal sends to all of its processes', { timeout: 60_000 }, async () => {
+    const folder = shop(1000, 100)
+    const env = { MILLRACE_TOKEN: 'a-token-that-is-long-enough', MILLRACE_ADMIN: '127.0.0.1:0' }
+    const parameters = ['--processes', '2', '--listen', '0', '--http', '0', '--log-level', 'info']
+    const run = cli.start(['run', folder.path('job.ts'), ...parameters], { env, ownGroup: true })
+    await places(run, 2)
+    await run.says(/orders is running/)
+    const children = run.children()
+    // What is secret is neither in the arguments nor in the environment of a child, and what is said for the first is not said for all.
+    for (const { pid, command } of children) {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
+      expect(environment + command).not.toContain(env.MILLRACE_TOKEN)
+      expect(environment).not.toContain('MILLRACE_ADMIN')
+    }
+    process.kill(-(run.child.pid as number), 'SIGINT')
+    expect(await run.ended).toBe(0)
+    expect(run.out).toMatch(/process worker-1 left/)
+    expect(run.out).toMatch(/process worker-2 left/)
+    // Each child was asked once, by its parent.
+    expect(run.out.match(/worker-[12]: .*SIG\w+: leaves, within 10 s/g)).toHaveLength(2)
+    expect(run.out).not.toMatch(/SIG\w+ again| lost: /)
+    expect(children.filter(({ pid }) => isAlive(pid))).toEqual([])
+  })
+
   test('in one process', { timeout: 30_000 }, async () => {
     const total = 2000
     const folder = shop(total, 5000)
