@@ -76,7 +76,7 @@ export class Catalog {
       if (fact === null || replay === null) throw new MillraceError('STORE', `the metadata store has no whole ${key}`)
       const reference = { name: fact.name, digest: fact.digest }
       const dataflow = Dataflow.stored(replay, reference, fact.group, minted, term.limits)
-      dataflow.restoreSettled(replay, await readSettled(store, fact.dataflow))
+      dataflow.restoreSettled(await readSettled(store, fact.dataflow))
       catalog.jobs.set(fact.name, { fact, dataflow })
     }
     await catalog.removeOrphans()
@@ -113,12 +113,13 @@ export class Catalog {
       const now = this.term.environment.clock.now()
       // Above all times of the job that it replaces: whoever was told one of those begins anew.
       const since = Math.max(now - 1, before?.dataflow.timeline.minted ?? 0)
-      const dataflow = Dataflow.fresh(number, { name, digest }, group, since, this.term.limits)
+      const generation = this.events.generationOf(group)
+      const dataflow = Dataflow.fresh(number, { name, digest }, group, generation, since, this.term.limits)
       const fact: JobFact = { kind: 'job', name, group, digest, bundleBytes, dataflow: number, deployed: now, failure: null }
       const facts: Fact[] = [
         setFact(NEXT_DATAFLOW_KEY, { kind: 'next-dataflow', dataflow: this.nextDataflow }),
         setFact(bundleKey(digest), { kind: 'bundle', code }),
-        ...dataflow.facts(this.events.generationOf(group)),
+        ...dataflow.facts(),
       ]
       if (before !== undefined) facts.push(...this.removal(before.fact, digest))
       facts.push(setFact(jobKey(name), fact))

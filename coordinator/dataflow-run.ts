@@ -159,6 +159,7 @@ export class DataflowRun {
     this.compactTo = this.dataflow.log.since
     this.aging = { time: this.compactTo, at: now }
     this.enter(this.live.size === this.members.length ? 'running' : 'hydrating')
+    if (this.phase === 'running') this.dataflow.seen = this.dataflow.log.visible
     this.host.broadcast(this.standing())
   }
 

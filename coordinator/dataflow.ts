@@ -19,9 +19,11 @@ export class Dataflow {
   log: ReplayLog
   readonly timeline: Timeline
   /** Whether rows come or go with time alone. */
-  temporal: boolean
+  temporal = false
   /** The last time that was told to be visible under this term. */
   seen: number
+  /** Of its group, when it was started last. What is settled belongs to it. */
+  private generation: number
   /** By process: all its followers were told up to here. */
   readonly told = new Map<ProcessId, number>()
   /** By `partitionKey`. */
@@ -31,26 +33,26 @@ export class Dataflow {
   /** Facts that go when the log is written as a whole. */
   private settled: { readonly key: string; readonly time: number }[] = []
 
-  constructor(number: number, job: JobReference, group: string, log: ReplayLog, minted: number, temporal: boolean) {
+  private constructor(number: number, job: JobReference, group: string, generation: number, log: ReplayLog, minted: number) {
     this.number = number
     this.job = job
     this.group = group
+    this.generation = generation
     this.log = log
     this.timeline = new Timeline(minted)
-    this.temporal = temporal
-    this.seen = log.visible
+    // Some process may show an earlier time as the newest: who was told what before this term is not known.
+    this.seen = 0
   }
 
   /** Of a job that was never started: nothing happens at or before `since`. */
-  static fresh(number: number, job: JobReference, group: string, since: number, limits: CoordinatorLimits): Dataflow {
-    return new Dataflow(number, job, group, new ReplayLog(since, limits), since, false)
+  static fresh(number: number, job: JobReference, group: string, generation: number, since: number, limits: CoordinatorLimits): Dataflow {
+    return new Dataflow(number, job, group, generation, new ReplayLog(since, limits), since)
   }
 
   /** @param minted all times that earlier terms minted are at or below it */
   static stored(fact: ReplayFact, job: JobReference, group: string, minted: number, limits: CoordinatorLimits): Dataflow {
-    const dataflow = new Dataflow(fact.dataflow, job, group, ReplayLog.restore(fact, limits), minted, fact.temporal)
-    // Some process may show an earlier time as the newest: who was told what is not known.
-    dataflow.seen = 0
+    const dataflow = new Dataflow(fact.dataflow, job, group, fact.generation, ReplayLog.restore(fact, limits), minted)
+    dataflow.temporal = fact.temporal
     return dataflow
   }
 
@@ -69,13 +71,15 @@ export class Dataflow {
     return least
   }
 
-  /** Its log as durable facts, in place of what was settled one by one. A new generation begins with all of what is visible, and nothing else. */
-  facts(generation: number, isNew = false): Fact[] {
-    const { number, temporal, log } = this
-    const over = this.settled.filter(({ time }) => isNew || time <= log.visible)
-    this.settled = this.settled.filter((one) => !over.includes(one))
-    const replay = setFact(replayKey(number), { kind: 'replay', dataflow: number, generation, temporal, ...log.snapshot() })
-    return [replay, ...over.map(({ key }) => removeFact(key))]
+  /** Its log as durable facts, in place of what was settled one by one. */
+  facts(): Fact[] {
+    return this.factsWithout(({ time }) => time <= this.log.visible)
+  }
+
+  /** As `facts`, for a new generation: that begins with all of what is visible, and nothing else. */
+  begin(generation: number): Fact[] {
+    this.generation = generation
+    return this.factsWithout(() => true)
   }
 
   /** Minted times that all members are complete at, as a durable fact: then they may become visible. */
@@ -87,15 +91,26 @@ export class Dataflow {
     return setFact(key, { kind: 'settled', dataflow: number, generation, times, cuts: log.cutsBetween(times[0], last) })
   }
 
-  /** What was settled before this term, ascending. Facts of an earlier generation say nothing: its open times were forgotten. */
-  restoreSettled(replay: ReplayFact, facts: readonly SettledFact[]): void {
+  /**
+   * What was settled before this term, ascending. What an older generation than the log's settled and did not make visible, it forgot.
+   * A later one than the log's is that of a job which was deployed while it began.
+   */
+  restoreSettled(facts: readonly SettledFact[]): void {
     for (const { generation, times, cuts } of facts) {
       const last = times[times.length - 1]
       this.settled.push({ key: settledKey(this.number, last), time: last })
-      if (generation !== replay.generation || last <= this.log.visible) continue
+      if (generation < this.generation || last <= this.log.visible) continue
       for (const cut of cuts) this.log.addCut(cut)
       this.log.makeVisible(times.filter((time) => time > this.log.visible))
     }
     this.timeline.mint(this.log.visible)
+  }
+
+  private factsWithout(isOver: (settled: { readonly time: number }) => boolean): Fact[] {
+    const { number, temporal, generation, log } = this
+    const over = this.settled.filter(isOver)
+    this.settled = this.settled.filter((one) => !isOver(one))
+    const replay = setFact(replayKey(number), { kind: 'replay', dataflow: number, generation, temporal, ...log.snapshot() })
+    return [replay, ...over.map(({ key }) => removeFact(key))]
   }
 }

@@ -394,7 +394,7 @@ export class Group implements GenerationGroup {
       reason,
       began: this.term.environment.clock.now(),
     }
-    const logs = [...this.dataflows.values()].flatMap((dataflow) => dataflow.facts(number, true))
+    const logs = [...this.dataflows.values()].flatMap((dataflow) => dataflow.begin(number))
     await this.term.write([setFact(groupKey(this.name), fact), ...logs])
     const before = this.fact
     this.fact = fact
@@ -447,6 +447,7 @@ export class Group implements GenerationGroup {
 
   private release(process: MemberProcess): void {
     process.released = true
+    for (const dataflow of this.dataflows.values()) dataflow.told.delete(process.id)
     process.send({ kind: 'released' })
     this.tell(`process ${process.name} is released`)
   }

@@ -44,7 +44,7 @@ export class Leader implements GroupLeader {
       needBundle: (process, digest) => this.sendBundle(process, digest),
     })
     this.settler = new Settler(term)
-    this.snapshots = new Snapshots(term, (dataflow) => this.generationOf(dataflow.group))
+    this.snapshots = new Snapshots(term)
   }
 
   /** @throws MillraceError CONFIG if the store has the facts of another cluster; STORE; FENCED */
@@ -72,8 +72,7 @@ export class Leader implements GroupLeader {
       const fact = await readFact(store, key, 'group')
       if (fact !== null) stored.push(fact)
     }
-    const generations = new Map(stored.map((fact) => [fact.name, fact.generation]))
-    const facts = [...catalog.all()].flatMap(({ fact, dataflow }) => dataflow.facts(generations.get(fact.group) ?? 0))
+    const facts = [...catalog.all()].flatMap(({ dataflow }) => dataflow.facts())
     await term.write([setFact(CLUSTER_KEY, { kind: 'cluster', name: options.cluster }), ...facts])
     for (const fact of stored) leader.groups.set(fact.name, new Group(leader, fact, catalog.dataflows(fact.name)))
     for (const { fact } of catalog.all()) leader.group(fact.group)

@@ -4,13 +4,11 @@ import type { Term } from './term.ts'
 
 export class Snapshots {
   private readonly term: Term
-  private readonly generationOf: (dataflow: Dataflow) => number
   private readonly marked = new Set<Dataflow>()
   private waiting = false
 
-  constructor(term: Term, generationOf: (dataflow: Dataflow) => number) {
+  constructor(term: Term) {
     this.term = term
-    this.generationOf = generationOf
   }
 
   /** At once if nothing was stored for a while, else when that while is over. */
@@ -27,7 +25,7 @@ export class Snapshots {
   /** Nothing becomes visible after this. */
   async last(dataflows: readonly Dataflow[]): Promise<void> {
     this.waiting = true
-    await this.term.write(dataflows.flatMap((dataflow) => dataflow.facts(this.generationOf(dataflow))))
+    await this.term.write(dataflows.flatMap((dataflow) => dataflow.facts()))
   }
 
   private async store(): Promise<void> {
@@ -37,7 +35,7 @@ export class Snapshots {
       if (this.marked.size > 0) return this.store()
       return undefined
     })
-    const facts = [...this.marked].flatMap((one) => one.facts(this.generationOf(one)))
+    const facts = [...this.marked].flatMap((one) => one.facts())
     this.marked.clear()
     await this.term.write(facts)
   }
