@@ -7,13 +7,12 @@ import type { Columns } from '../../runtime/data/schema.ts'
 import { Schema, typeName } from '../../runtime/data/schema.ts'
 import type { Environment } from '../../runtime/env/environment.ts'
 import { SeededRandom } from '../../runtime/env/seeded-random.ts'
-import { MillraceError } from '../../runtime/error.ts'
 import type { Member, ProcessId, ProcessStats } from '../../runtime/protocol/control.ts'
 import type { CountedRow, FollowOutput, OutputShape, ReadOutput, RowsRead, ThreadEvent, Unfollow } from '../../runtime/protocol/thread.ts'
 import { GatewayShape, mergeRows } from '../../worker/process/gateway-shape.ts'
-import type { Answer, Call, PeerService, Replies, ServiceHandler, ServiceMessage } from '../../worker/process/peer-service.ts'
 import type { DataflowView, FaceEvents, GenerationView, LinksView, ProcessView, SourceView } from '../../worker/process/process-view.ts'
 import { FakePipe } from './fake-pipe.ts'
+import { FakeService } from './fake-service.ts'
 
 export const DATAFLOW = 7
 export const JOB = 'shop'
@@ -431,96 +430,4 @@ function atOrAfter(row: object, from: object): boolean {
     if (a !== b) return a > b
   }
   return true
-}
-
-interface OpenCall {
-  readonly to: FakeProcess
-  cut(error: MillraceError): void
-}
-
-class FakeService implements PeerService {
-  private readonly group: FakeGroup
-  private readonly self: FakeProcess
-  private handler: ServiceHandler | null = null
-  private readonly open = new Set<OpenCall>()
-  /** What `bufferedBytes` says of answers from here. */
-  bufferedBytes = 0
-
-  constructor(group: FakeGroup, self: FakeProcess) {
-    this.group = group
-    this.self = self
-  }
-
-  onService(handler: ServiceHandler | null): void {
-    this.handler = handler
-  }
-
-  /** The connection between two processes breaks, in both directions. */
-  cut(to: FakeProcess): void {
-    for (const call of [...this.open]) if (call.to === to) call.cut(new MillraceError('UNREACHABLE', 'the connection broke'))
-  }
-
-  breakAll(): void {
-    for (const call of [...this.open]) call.cut(new MillraceError('UNREACHABLE', 'the generation ended'))
-  }
-
-  call(process: ProcessId, message: ServiceMessage, replies: Replies): Call {
-    const to = this.group.processes.find((one) => one.process === process) as FakeProcess
-    const local = to === this.self
-    const pipe = new FakePipe(this.group.environment.timers, () => (local ? 0 : this.group.random.fraction() * this.group.delay))
-    const there = new FakePipe(this.group.environment.timers, () => (local ? 0 : this.group.random.fraction() * this.group.delay))
-    let heard = true
-    const finish = (error: MillraceError | null, tell: boolean): void => {
-      if (!heard) return
-      heard = false
-      this.open.delete(entry)
-      if (tell) replies.onEnd(error)
-    }
-    const answer: Answer & { isOpen: boolean } = {
-      process: this.self.process,
-      isOpen: true,
-      get bufferedBytes() {
-        return local ? 0 : to.service.bufferedBytes
-      },
-      onCancel: null,
-      reply: (reply) => {
-        if (!answer.isOpen) return
-        const copy = local ? reply : structuredClone(reply)
-        pipe.send(() => {
-          if (heard) replies.onReply(copy)
-        })
-      },
-      end: (error) => {
-        if (!answer.isOpen) return
-        answer.isOpen = false
-        pipe.send(() => finish(error ?? null, true))
-      },
-    }
-    const cancelThere = (): void =>
-      there.send(() => {
-        if (!answer.isOpen) return
-        answer.isOpen = false
-        answer.onCancel?.()
-      })
-    const entry: OpenCall = {
-      to,
-      cut: (error) => {
-        cancelThere()
-        finish(error, true)
-      },
-    }
-    this.open.add(entry)
-    there.send(() => {
-      if (to.service.handler === null) answer.end(new MillraceError('UNREACHABLE', `${to.name} answers nothing`))
-      else to.service.handler(message, answer)
-    })
-    return {
-      process,
-      cancel: () => {
-        if (!heard) return
-        finish(null, false)
-        cancelThere()
-      },
-    }
-  }
 }
