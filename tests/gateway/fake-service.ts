@@ -1,24 +1,40 @@
 /** Questions between fake processes: in order, each message with a delay of its own, and copies across processes. */
+import type { Environment } from '../../runtime/env/environment.ts'
+import type { SeededRandom } from '../../runtime/env/seeded-random.ts'
 import { MillraceError } from '../../runtime/error.ts'
 import type { ProcessId } from '../../runtime/protocol/control.ts'
 import type { Answer, Call, PeerService, Replies, ServiceHandler, ServiceMessage } from '../../worker/process/peer-service.ts'
-import type { FakeGroup, FakeProcess } from './fake-group.ts'
 import { FakePipe } from './fake-pipe.ts'
 
+/** A process, as others reach it. */
+export interface FakeEnd {
+  readonly process: ProcessId
+  readonly name: string
+  readonly service: FakeService
+}
+
+export interface FakeWires {
+  readonly environment: Environment
+  readonly random: SeededRandom
+  /** Milliseconds that a message takes at most. */
+  readonly delay: number
+  readonly processes: readonly FakeEnd[]
+}
+
 interface OpenCall {
-  readonly to: FakeProcess
+  readonly to: FakeEnd
   cut(error: MillraceError): void
 }
 
 export class FakeService implements PeerService {
-  private readonly group: FakeGroup
-  private readonly self: FakeProcess
+  private readonly group: FakeWires
+  private readonly self: FakeEnd
   private handler: ServiceHandler | null = null
   private readonly open = new Set<OpenCall>()
   /** What `bufferedBytes` says of answers from here. */
   bufferedBytes = 0
 
-  constructor(group: FakeGroup, self: FakeProcess) {
+  constructor(group: FakeWires, self: FakeEnd) {
     this.group = group
     this.self = self
   }
@@ -28,7 +44,7 @@ export class FakeService implements PeerService {
   }
 
   /** The connection between two processes breaks, in both directions. */
-  cut(to: FakeProcess): void {
+  cut(to: FakeEnd): void {
     for (const call of [...this.open]) if (call.to === to) call.cut(new MillraceError('UNREACHABLE', 'the connection broke'))
   }
 
@@ -37,7 +53,7 @@ export class FakeService implements PeerService {
   }
 
   call(process: ProcessId, message: ServiceMessage, replies: Replies): Call {
-    const to = this.group.processes.find((one) => one.process === process) as FakeProcess
+    const to = this.group.processes.find((one) => one.process === process) as FakeEnd
     const local = to === this.self
     const pipe = new FakePipe(this.group.environment.timers, () => (local ? 0 : this.group.random.fraction() * this.group.delay))
     const there = new FakePipe(this.group.environment.timers, () => (local ? 0 : this.group.random.fraction() * this.group.delay))
