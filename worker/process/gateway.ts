@@ -148,7 +148,7 @@ export class Gateway {
 
   /**
    * Follows an output from now on, through failures.
-   * @throws MillraceError as `shape`; FENCED; OVERFLOW when too many follow already
+   * @throws MillraceError as `shape`; OVERFLOW when too many follow already
    */
   follow(request: FollowRequest): Follower {
     this.checkOpen()
