@@ -22,11 +22,15 @@ import {
   oneUrl,
   securityOptions,
   urls,
+  wholeNumber,
   withOptions,
   workersOption,
 } from '../options.ts'
 import { connectParent, type ParentLink } from '../processes/parent-link.ts'
 import { readSecurity, requireTokenUnlessLoopback, type SecurityOptions } from '../security.ts'
+
+/** Beyond any that there will be. */
+const MAXIMUM_PROTOCOL = 1000
 
 interface Options extends SecurityOptions, LogOptions {
   readonly join: readonly string[]
@@ -39,6 +43,7 @@ interface Options extends SecurityOptions, LogOptions {
   readonly cluster?: string
   readonly drainSeconds?: number
   readonly supervised?: boolean
+  readonly protocol?: number
 }
 
 export function workerCommand(context: Context): Command {
@@ -72,6 +77,8 @@ export function workerCommand(context: Context): Command {
     .addOption(clusterOption())
     .addOption(drainOption())
     .addOption(new Option('--supervised').hideHelp())
+    // To try out what an older or a newer release would do.
+    .addOption(new Option('--protocol <version>').env('MILLRACE_PROTOCOL').argParser(wholeNumber(1, MAXIMUM_PROTOCOL)).hideHelp())
   return withOptions(command, securityOptions(), logOptions())
     .addHelpText(
       'after',
@@ -106,6 +113,7 @@ async function run(options: Options, context: Context): Promise<void> {
       tls: security.tls ?? null,
       log,
       jobFolder: context.variables[JOB_FOLDER_VARIABLE] ?? process.cwd(),
+      protocol: options.protocol,
     },
     context,
   )

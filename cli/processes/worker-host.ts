@@ -31,6 +31,8 @@ export interface WorkerHostOptions {
   readonly log: Log
   /** Of the job's file, for modules that bundles leave out. */
   readonly jobFolder: string
+  /** The only version that it speaks; undefined: all that this release does. */
+  readonly protocol?: number | undefined
 }
 
 export interface WorkerHost {
@@ -91,7 +93,7 @@ export async function startWorkerHost(options: WorkerHostOptions, context: Conte
 
 function create(options: WorkerHostOptions, port: number, adminServer: HttpServer | null, context: Context): Parts {
   const { environment, version, threadEntry } = context
-  const { cluster, coordinators, group, name, threads, listen, advertise, token, tls, log, jobFolder } = options
+  const { cluster, coordinators, group, name, threads, listen, advertise, token, tls, log, jobFolder, protocol } = options
   const loader = new BundleLoader(new NodeModules(jobFolder), Object.fromEntries(publicModules))
   const starter = new LocalThreads({ threads: new NodeThreads(), entry: threadEntry, settings: { jobFolder } })
   const worker = new WorkerProcess(environment, starter, loader, {
@@ -105,6 +107,7 @@ function create(options: WorkerHostOptions, port: number, adminServer: HttpServe
     token,
     ...(tls === null ? {} : { tls }),
     version,
+    ...(protocol === undefined ? {} : { protocol: { least: protocol, most: protocol } }),
     log,
     memoryBytes: () => process.memoryUsage.rss(),
   })

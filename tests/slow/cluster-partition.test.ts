@@ -1,6 +1,6 @@
 /**
  * Real worker processes of which two reach each other through a proxy only, that cuts, stalls, delays, duplicates and corrupts what passes.
- * Of two members the one whose name comes first connects: what is in front of `two` is between `one` and `two` alone.
+ * Of two members the one whose name comes first connects: what is in front of `bravo` is between `alfa` and `bravo` alone.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { BuiltCli } from '../cli/built-cli.ts'
@@ -23,8 +23,7 @@ afterEach(async () => {
   await proxy.close()
 })
 
-// In the order in which they become members.
-const NAMES = ['one', 'three', 'two']
+const NAMES = ['alfa', 'bravo', 'charlie']
 const load = new Load({ rate: 20_000 })
 
 interface Running {
@@ -32,18 +31,19 @@ interface Running {
   readonly readers: readonly Reader[]
 }
 
-/** Three processes; `two` is the youngest. */
+/** Three processes; `bravo` is the youngest. */
 async function running(): Promise<Running> {
   const listen = `127.0.0.1:${await freePort()}`
   proxy = await NetworkProxy.start(`http://${listen}`)
   await stage.coordinator({ parameters: ['--minimum-processes', '3'] })
-  const [one, three] = [await stage.worker('one'), await stage.worker('three')]
-  const two = await stage.worker('two', { listen, parameters: ['--advertise', proxy.url] })
+  const [alfa, charlie] = [await stage.worker('alfa'), await stage.worker('charlie')]
+  await stage.becomes(({ groups }) => (groups[0]?.processes.length === 2 ? true : undefined), 'two processes')
+  const bravo = await stage.worker('bravo', { listen, parameters: ['--advertise', proxy.url] })
   await stage.deploy(load)
   await stage.runsWith(NAMES, load)
-  const followers = [one, three].map(({ url }) => stage.follow(load, [url]))
+  const followers = [alfa, charlie].map(({ url }) => stage.follow(load, [url]))
   await Promise.all(followers.map((follower) => toldAfter(follower, Date.now())))
-  return { followers, readers: [one, two, three].map(({ url }) => stage.read(load, url, 100)) }
+  return { followers, readers: [alfa, bravo, charlie].map(({ url }) => stage.read(load, url, 100)) }
 }
 
 async function expectExact({ followers, readers }: Running): Promise<void> {
@@ -61,13 +61,13 @@ test('two that do not reach each other: the group goes on without one of them, u
   const cut = Date.now()
   proxy.refuse()
   expect(proxy.cut()).toBeGreaterThan(0)
-  await stage.runsWith(['one', 'three'], load)
+  await stage.runsWith(['alfa', 'charlie'], load)
   await Promise.all(watched.followers.map((follower) => toldAfter(follower, cut + 1)))
   const [follower] = watched.followers
   const without = (follower.told.find(({ time }) => time > cut * 1000)?.time as number) / 1000 - cut
   const told = await stage.told()
-  expect(told).toMatch(/process two is left out for 5 s: (?:one|two) does not reach (?:one|two)/)
-  expect(told).toMatch(/^two +left out/m)
+  expect(told).toMatch(/process bravo is left out for 5 s: (?:alfa|bravo) does not reach (?:alfa|bravo)/)
+  expect(told).toMatch(/^bravo +left out/m)
   proxy.refuse(false)
   const healed = performance.now()
   await stage.runsWith(NAMES, load)
@@ -79,7 +79,7 @@ test('nothing passes between two, and nobody is told', { timeout: 60_000 }, asyn
   const watched = await running()
   const stalled = performance.now()
   proxy.stall()
-  await stage.runsWith(['one', 'three'], load)
+  await stage.runsWith(['alfa', 'charlie'], load)
   await Promise.all(watched.followers.map((follower) => toldAfter(follower, Date.now())))
   const without = performance.now() - stalled
   proxy.resume()
