@@ -1,11 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** `millrace/testing`: a job in a test, synchronous, with the clock in the test's hand. */
+/** `millrace/testing`: a job in a test, synchronous, with the clock in the test's hand; and on a whole simulated cluster. */
 import type { InputDefinitions } from './operators/input-definition.ts'
 import type { Job, OutputDefinitions } from './operators/job.ts'
 import { MillraceError } from './runtime/error.ts'
 import { App, type Time } from './worker/embedded.ts'
 import type { InputsOf } from './worker/embedded-inputs.ts'
 import type { OutputsOf } from './worker/embedded-outputs.ts'
+
+export type { Faults } from './simulation/faults.ts'
+export { type SimulatedInput, type SimulateOptions, type SimulationReport, simulate } from './simulation/simulate.ts'
 
 export interface TestDriverOptions {
   /** What the clock shows at first: microseconds since 1970, or a Date; 2020-01-01T00:00:00Z unless given. */

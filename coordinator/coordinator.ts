@@ -103,6 +103,7 @@ export class Coordinator {
   private get api(): ApiState {
     return {
       token: this.options.token,
+      isLoopback: this.options.host === undefined || /^(127\.|localhost$|::1$)/.test(this.options.host),
       leader: this.leads ? this.leading : null,
       leaderUrl: this.leadership?.leader?.url ?? null,
       maximumBundleBytes: this.world.limits.maximumBundleBytes,

@@ -1,10 +1,10 @@
 /** The coordinator's HTTP API: what the command line, scripts and probes talk to. JSON both ways, errors as {code, message, hint}. */
 import { z } from 'zod'
 import { MillraceError } from '../runtime/error.ts'
+import { asksLocalhost, isFromForeignPage, showsToken } from '../runtime/protocol/request-guard.ts'
 import { isCode } from './error-code.ts'
 import type { Leader } from './leader.ts'
 import { clusterStatus, jobStatus, jobStatuses } from './status-builder.ts'
-import { constantTimeEqual } from './token.ts'
 
 /** A bundle as JSON text may be twice as long as it is, and some more. */
 const BODY_FACTOR = 2
@@ -12,6 +12,8 @@ const BODY_EXTRA_BYTES = 64 << 10
 
 export interface ApiState {
   readonly token: string | null
+  /** Whether only this host reaches it. */
+  readonly isLoopback: boolean
   /** Null while this coordinator does not lead. */
   readonly leader: { readonly current: Leader; readonly since: number } | null
   /** Where the leader is, if it is another one and known. */
@@ -46,13 +48,7 @@ export async function answerRequest(request: Request, state: ApiState): Promise<
     return json(503, { status: 'standby', leader: state.leaderUrl })
   }
   try {
-    if (state.token !== null && !authorised(request, state.token))
-      throw refuse({
-        status: 401,
-        code: 'REFUSED',
-        message: 'the token is missing or wrong',
-        hint: 'Send it as "authorization: Bearer TOKEN".',
-      })
+    checkSender(request, state)
     return await answerApi(request, path, state)
   } catch (error) {
     if (error instanceof Answer) return error.response
@@ -61,6 +57,28 @@ export async function answerRequest(request: Request, state: ApiState): Promise<
     const status = error.code === 'UNKNOWN_NAME' ? 404 : error.code === 'STORE' ? 503 : 400
     return failure({ status, code: error.code, message: firstLine(error), ...(error.hint === undefined ? {} : { hint: error.hint }) })
   }
+}
+
+/** A job is code that runs on all workers: nobody may deploy one by leading a browser to a page. */
+function checkSender(request: Request, { token, isLoopback }: ApiState): void {
+  if (isFromForeignPage(request))
+    throw refuse({ status: 403, code: 'REFUSED', message: 'pages of other sites get no answer', hint: 'Use the command line.' })
+  if (token === null) {
+    if (!isLoopback || asksLocalhost(request)) return
+    throw refuse({
+      status: 403,
+      code: 'REFUSED',
+      message: `this coordinator has no token and answers as localhost only, not as ${new URL(request.url).hostname}`,
+      hint: 'Ask for it as localhost, or start it with a token.',
+    })
+  }
+  if (!showsToken(request, token))
+    throw refuse({
+      status: 401,
+      code: 'REFUSED',
+      message: 'the token is missing or wrong',
+      hint: 'Send it as "authorization: Bearer TOKEN".',
+    })
 }
 
 async function answerApi(request: Request, path: string, state: ApiState): Promise<Response> {
@@ -121,6 +139,13 @@ function routes(
 }
 
 async function deploy(leader: Leader, request: Request, maximumBundleBytes: number): Promise<Response> {
+  const type = request.headers.get('content-type') ?? ''
+  if (!/^application\/json\b/i.test(type))
+    throw refuse({
+      status: 415,
+      code: 'REFUSED',
+      message: `a deployment is application/json, not ${type === '' ? 'without a type' : type}`,
+    })
   const text = await boundedText(request, BODY_FACTOR * maximumBundleBytes + BODY_EXTRA_BYTES)
   let body: unknown
   try {
@@ -176,11 +201,6 @@ async function boundedText(request: Request, maximumBytes: number): Promise<stri
     }
     text += decoder.decode(value, { stream: true })
   }
-}
-
-function authorised(request: Request, token: string): boolean {
-  const given = /^Bearer (.*)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
-  return given !== undefined && constantTimeEqual(given.trim(), token)
 }
 
 function notLeader(url: string | null): Answer {

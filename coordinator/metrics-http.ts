@@ -1,8 +1,8 @@
 /** The admin port of a coordinator: /livez, /readyz and /metrics. A standby is ready, too: it takes over when it is needed. */
 import type { HttpHandler } from '../runtime/env/network.ts'
 import { adminHandler } from '../runtime/log/admin-handler.ts'
+import { showsToken } from '../runtime/protocol/request-guard.ts'
 import type { CoordinatorMetrics } from './metrics.ts'
-import { constantTimeEqual } from './token.ts'
 
 export interface CoordinatorAdminOptions {
   readonly metrics: CoordinatorMetrics
@@ -16,9 +16,6 @@ export function coordinatorAdminHandler({ metrics, token, isReady }: Coordinator
   return adminHandler({
     missing: () => (isReady() ? [] : ['it does not lead and knows no leader']),
     metrics,
-    isAllowed: (request) => {
-      const given = /^Bearer (.*)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
-      return token === null || (given !== undefined && constantTimeEqual(given.trim(), token))
-    },
+    isAllowed: (request) => token === null || showsToken(request, token),
   })
 }

@@ -55,7 +55,7 @@ export async function chaos({ seed, seconds, trace = false, prepare }: ChaosOpti
   }
   const call = (method: string, path: string, body?: object): void => {
     const to = pick(COORDINATORS)
-    const headers = { authorization: 'Bearer open-sesame' }
+    const headers = { authorization: 'Bearer open-sesame', 'content-type': 'application/json' }
     const request = new Request(`http://${to}:7070${path}`, {
       method,
       headers,

@@ -7,10 +7,10 @@ import { refusal } from '../../coordinator/hello.ts'
 import { DEFAULT_LIMITS } from '../../coordinator/options.ts'
 import { ReplayLog } from '../../coordinator/replay-log.ts'
 import { sha256 } from '../../coordinator/sha256.ts'
-import { constantTimeEqual } from '../../coordinator/token.ts'
 import { BrokenLinks } from '../../coordinator/unreachable.ts'
 import { encodeMessage } from '../../runtime/protocol/codec.ts'
 import type { Hello, Replay } from '../../runtime/protocol/control.ts'
+import { asksLocalhost, isFromForeignPage, showsToken } from '../../runtime/protocol/request-guard.ts'
 
 test('SHA-256 is what others compute', () => {
   expect(sha256('')).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
@@ -24,13 +24,23 @@ test('SHA-256 is what others compute', () => {
 })
 
 test('a token is compared whole', () => {
-  fc.assert(
-    fc.property(fc.string(), fc.string({ minLength: 1 }), (given, expected) => {
-      expect(constantTimeEqual(given, expected)).toBe(given === expected)
-    }),
-  )
-  expect(constantTimeEqual('aa', 'a')).toBe(false)
-  expect(constantTimeEqual('', 'a')).toBe(false)
+  const shows = (given: string, expected: string): boolean =>
+    showsToken(new Request('http://localhost/', { headers: { authorization: `Bearer ${given}` } }), expected)
+  const token = fc.string({ unit: fc.constantFrom(...'abcXYZ019-_'), minLength: 1 })
+  fc.assert(fc.property(token, token, (given, expected) => shows(given, expected) === (given === expected)))
+  expect(shows('aa', 'a')).toBe(false)
+  expect(shows('', 'a')).toBe(false)
+})
+
+test('pages of other sites, and foreign names of this host, are told apart', () => {
+  const request = (url: string, headers: Record<string, string> = {}): Request => new Request(url, { headers })
+  expect(isFromForeignPage(request('http://127.0.0.1:7400/v1/jobs', { origin: 'http://example.com' }))).toBe(true)
+  expect(isFromForeignPage(request('http://127.0.0.1:7400/v1/jobs', { origin: 'null' }))).toBe(true)
+  expect(isFromForeignPage(request('http://127.0.0.1:7400/v1/jobs', { origin: 'http://127.0.0.1:7400' }))).toBe(false)
+  expect(isFromForeignPage(request('http://127.0.0.1:7400/v1/jobs'))).toBe(false)
+  for (const url of ['http://localhost:1/', 'http://127.0.0.1:1/', 'http://[::1]:1/']) expect(asksLocalhost(request(url))).toBe(true)
+  for (const url of ['http://example.com/', 'http://127.0.0.1.example.com/', 'http://localhost.example.com/'])
+    expect(asksLocalhost(request(url))).toBe(false)
 })
 
 describe('members that do not reach each other', () => {

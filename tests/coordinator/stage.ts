@@ -169,7 +169,10 @@ export class Stage {
     options: { readonly to?: string; readonly token?: string | null } = {},
   ): Promise<{ status: number; body: ApiBody }> {
     const { to = 'c1', token = TOKEN } = options
-    const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` }
+    const headers: Record<string, string> = {
+      'content-type': 'application/json',
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    }
     const init = { method, headers, ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }) }
     const answer = this.world.host('client').network.fetch(new Request(`http://${to}:${PORT}${path}`, init))
     const response = await this.world.settled(answer, 10 * SECOND)
@@ -189,7 +192,7 @@ export class Stage {
     const code = JSON.stringify(job)
     const init = {
       method: 'POST',
-      headers: { authorization: `Bearer ${TOKEN}` },
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
       body: JSON.stringify({ name, group: 'default', code, digest: sha256(code) }),
     }
     await this.world

@@ -26,13 +26,20 @@ export const productFolders = ['runtime', 'operators', 'worker', 'coordinator', 
 export const productEntries = [
   /^[^/]+\.ts$/,
   /^(worker|coordinator)\/main\.ts$/,
-  // Several workers run under the seeded scheduler only, which nothing but the tests starts so far.
+  // Workers of one generation under a seeded scheduler, without coordinator and processes: for tests of the engine.
   /^worker\/simulated-(group|cluster)\.ts$/,
+  // A program on several threads, each with a worker of its own: what benchmarks run.
+  /^worker\/parallel(-thread)?\.ts$/,
   // Arrangements inside loops are cut and restored, but not yet the counts beside them: see docs/design/0003-traces.md.
   /^runtime\/trace\/general-checkpoint\.ts$/,
   /^runtime\/env\/(simulated|browser)-environment\.ts$/,
 ]
-export const otherEntries = [/^tests\/.*\.test\.ts$/, /^tests\/harness\/sim-main\.ts$/, /^bench\/main\.ts$/, /^examples\/[^/]+\/[^/]+\.ts$/]
+export const otherEntries = [
+  /^tests\/.*\.test\.ts$/,
+  /^tests\/(harness|simulation)\/[a-z-]*sim-main\.ts$/,
+  /^bench\/(main|parallel-program|recovery-[a-z-]+|exchange-[a-z-]+)\.ts$/,
+  /^examples\/[^/]+\/(?:[^/]+\/)?[^/]+\.ts$/,
+]
 
 /** `node:` modules: only the Node half of the environment, so that the core runs in a browser. */
 export const nodeHalf = [/^runtime\/env\/node-[^/]+\.ts$/, /^cli\//, /^[^/]+\.ts$/]
@@ -49,7 +56,13 @@ export const sideDoors: readonly { readonly name: string; readonly pattern: RegE
   { name: 'a timer', pattern: new RegExp(`${GLOBAL}(?:setTimeout|setInterval|setImmediate|requestAnimationFrame)\\b`) },
   { name: 'crypto', pattern: new RegExp(`${GLOBAL}crypto\\s*\\.`) },
   { name: 'the network', pattern: new RegExp(`${GLOBAL}(?:fetch\\s*\\(|new\\s+(?:WebSocket|EventSource|XMLHttpRequest)\\b)`) },
-  { name: 'process', pattern: new RegExp(`${GLOBAL}process\\s*\\.`) },
+  // By what Node's has: a process is also what a member of a cluster is called.
+  {
+    name: 'process',
+    pattern: new RegExp(
+      `${GLOBAL}process\\s*\\.\\s*(?:argv|cpuUsage|cwd|env|execPath|exit|exitCode|getuid|hrtime|memoryUsage|nextTick|off|on|once|pid|platform|resourceUsage|stderr|stdin|stdout|uptime|versions)\\b`,
+    ),
+  },
 ]
 
 export const LONGEST_FILE = 500

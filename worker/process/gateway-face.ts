@@ -3,13 +3,13 @@ import type { Timer } from '../../runtime/env/environment.ts'
 import type { HttpHandler } from '../../runtime/env/network.ts'
 import { adminHandler } from '../../runtime/log/admin-handler.ts'
 import { type Log, silentLog } from '../../runtime/log/log.ts'
+import { showsToken } from '../../runtime/protocol/request-guard.ts'
 import { type Readiness, readiness } from './admin-ready.ts'
 import { Gateway } from './gateway.ts'
 import { ProcessMetrics } from './metrics.ts'
 import { LagMeter } from './metrics-lag.ts'
 import type { FaceEvents, ProcessFace, ProcessView } from './process-view.ts'
 import { queryHandler } from './query-http.ts'
-import { showsToken } from './query-token.ts'
 
 export interface FaceOptions {
   /** Required of whoever asks; null only for a server that listens on loopback. */

@@ -124,7 +124,7 @@ export class PeerLink {
     const content = encodeMessage(message)
     const bytes = new Uint8Array(HEADER_BYTES + content.length)
     bytes.set(content, HEADER_BYTES)
-    this.send(bytes, SERVICE, contentSum(bytes))
+    this.send(bytes, SERVICE, contentSum(bytes, SERVICE))
   }
 
   /** Says that we are there, if nothing else did for so long; call it now and then. */
@@ -162,7 +162,7 @@ export class PeerLink {
     if (!this.events.isBacklogged()) this.toldTaken = this.takenBytes
     const bytes = new Uint8Array(HEADER_BYTES + 8)
     new DataView(bytes.buffer).setFloat64(HEADER_BYTES, this.toldTaken, true)
-    this.send(bytes, HEARTBEAT, contentSum(bytes))
+    this.send(bytes, HEARTBEAT, contentSum(bytes, HEARTBEAT))
   }
 
   private start(size: number): void {
@@ -233,7 +233,7 @@ export class PeerLink {
         `message ${sequence} came where message ${this.receiveSequence} was due: some were lost or doubled`,
       )
     this.receiveSequence = (sequence + 1) >>> 0
-    if ((type === SERVICE || type === HEARTBEAT) && count !== contentSum(bytes))
+    if (type !== FRAMES && count !== contentSum(bytes, type))
       throw new MillraceError('PROTOCOL', `message ${sequence} was damaged on its way`)
     if (type === FRAMES) {
       this.used = true

@@ -6,7 +6,7 @@
  * u8  type, u8 0, u16 count
  *
  * FRAMES     count times: u16 from, u16 to (numbers of workers), u32 length, then so many bytes, padded to a multiple of 8
- * SERVICE    msgpack: a question, a reply or an end; its count is a checksum of the content, since frames have their own and this has not
+ * SERVICE    msgpack: a question, a reply or an end. Frames have checksums; of all other types the count is one, also of types to come
  * HEARTBEAT  f64, with a checksum as well: bytes of frames that the sender of the heartbeat has taken and handed on, in all
  * ```
  */
@@ -65,9 +65,9 @@ export function readEntries(bytes: Uint8Array, count: number, take: (from: numbe
     throw new MillraceError('PROTOCOL', `a message of ${bytes.length} bytes has ${at} bytes of content`)
 }
 
-/** For the few bytes of a message without frames (FNV-1a, folded). */
-export function contentSum(bytes: Uint8Array): number {
-  let h = 0x811c9dc5
+/** For the few bytes of a message without frames, and its type (FNV-1a, folded). */
+export function contentSum(bytes: Uint8Array, type: number): number {
+  let h = Math.imul(0x811c9dc5 ^ type, 0x01000193)
   for (let i = HEADER_BYTES; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], 0x01000193)
   return ((h >>> 16) ^ h) & 0xffff
 }

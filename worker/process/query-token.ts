@@ -1,7 +1,6 @@
 /** Who may ask. */
+import { asksLocalhost, showsToken } from '../../runtime/protocol/request-guard.ts'
 import { QueryError } from './query-answer.ts'
-
-const UTF8 = new TextEncoder()
 
 /**
  * With a token, whoever shows it. Without one (which a server does on loopback only) whoever is on this host, but for pages that a
@@ -10,8 +9,8 @@ const UTF8 = new TextEncoder()
  */
 export function authorise(request: Request, token: string | null): void {
   if (token === null) {
+    if (asksLocalhost(request)) return
     const { hostname } = new URL(request.url)
-    if (hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)) return
     throw new QueryError(403, {
       code: 'REFUSED',
       message: `this server has no token and answers as localhost only, not as ${hostname}`,
@@ -24,18 +23,4 @@ export function authorise(request: Request, token: string | null): void {
     { code: 'REFUSED', message: 'the token is missing or wrong', hint: 'Send it as "authorization: Bearer TOKEN".' },
     { 'www-authenticate': 'Bearer' },
   )
-}
-
-export function showsToken(request: Request, token: string): boolean {
-  const given = /^Bearer (.*)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
-  return given !== undefined && isEqual(given.trim(), token)
-}
-
-/** Takes as long for a wrong text as for the right one, so that nobody finds it character by character. */
-function isEqual(given: string, expected: string): boolean {
-  const left = UTF8.encode(given)
-  const right = UTF8.encode(expected)
-  let difference = left.length ^ right.length
-  for (let i = 0; i < left.length; i++) difference |= left[i] ^ right[i % right.length]
-  return difference === 0
 }
