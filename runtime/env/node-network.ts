@@ -30,12 +30,15 @@ export const MAXIMUM_SOCKETS = 16_384
 export const MAXIMUM_HEADER_BYTES = 16 << 10
 /** Until a socket has sent the headers of its request; TLS has as much again for its handshake. */
 export const HEADERS_TIMEOUT_MILLISECONDS = 10_000
+/** Until it has sent all of its request. */
+const REQUEST_TIMEOUT_MILLISECONDS = 60_000
 /** Between looks for sockets whose time is over. */
 const SWEEP_MILLISECONDS = 1000
 
 const BOUNDS: ServerOptions = {
   maxHeaderSize: MAXIMUM_HEADER_BYTES,
   headersTimeout: HEADERS_TIMEOUT_MILLISECONDS,
+  requestTimeout: REQUEST_TIMEOUT_MILLISECONDS,
   connectionsCheckingInterval: SWEEP_MILLISECONDS,
 }
 
