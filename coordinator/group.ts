@@ -12,9 +12,9 @@ import { type GroupFact, groupKey, setFact } from './facts.ts'
 import { Generation, type GenerationGroup } from './generation.ts'
 import { commonProtocol } from './hello.ts'
 import { duration } from './history.ts'
-import type { MemberProcess } from './member-process.ts'
 import type { Fact } from './metadata/metadata-store.ts'
 import type { CoordinatorLimits } from './options.ts'
+import type { Participant } from './participant.ts'
 import { placeShards, renumber } from './placement.ts'
 import { resumeLogs } from './resume.ts'
 import type { Term } from './term.ts'
@@ -54,7 +54,7 @@ export class Group implements GenerationGroup {
   readonly name: string
   readonly term: Term
   readonly ceiling: Ceiling
-  readonly processes = new Map<ProcessId, MemberProcess>()
+  readonly processes = new Map<ProcessId, Participant>()
   readonly dataflows = new Map<number, Dataflow>()
   /** As it is durable. */
   fact: GroupFact
@@ -114,93 +114,94 @@ export class Group implements GenerationGroup {
   // ---- processes
 
   /** A process that is new, or was given up before. Whether it keeps what it holds. */
-  joined(process: MemberProcess, held: HeldGeneration | null): boolean {
-    this.processes.set(process.id, process)
+  joined(participant: Participant, held: HeldGeneration | null): boolean {
+    this.processes.set(participant.id, participant)
     this.learn(held)
     this.tell(
-      `process ${process.name} joined with ${process.threads} ${process.threads === 1 ? 'thread' : 'threads'}, from ${process.address}`,
+      `process ${participant.name} joined with ${participant.threads} ${participant.threads === 1 ? 'thread' : 'threads'}, from ${participant.address}`,
     )
-    const isStored = this.fact.members.some((member) => member.process === process.id)
+    const isStored = this.fact.members.some((member) => member.process === participant.id)
     if (this.held !== null && isStored && held?.generation === this.fact.generation) {
-      this.held.set(process.id, held)
+      this.held.set(participant.id, held)
       return true
     }
-    this.want(process.name, 'join')
+    this.want(participant.name, 'join')
     return false
   }
 
   /** A process has a new connection in place of one that broke. Whether it keeps what it holds. */
-  returned(process: MemberProcess, held: HeldGeneration | null): boolean {
+  returned(participant: Participant, held: HeldGeneration | null): boolean {
     this.learn(held)
     if (this.held !== null) {
-      if (held?.generation === this.fact.generation && this.fact.members.some((member) => member.process === process.id)) {
-        this.held.set(process.id, held)
+      if (held?.generation === this.fact.generation && this.fact.members.some((member) => member.process === participant.id)) {
+        this.held.set(participant.id, held)
         return true
       }
       return false
     }
     const { generation } = this
-    if (this.choosing?.has(process.id) === true) return false
-    if (generation === null || !generation.isMember(process.id)) {
-      this.want(process.name, 'join')
+    if (this.choosing?.has(participant.id) === true) return false
+    if (generation === null || !generation.isMember(participant.id)) {
+      this.want(participant.name, 'join')
       return false
     }
     if (held !== null && generation.canRejoin(held)) return true
-    this.want(`process ${process.name} came back without what it had`, 'failure')
+    this.want(`process ${participant.name} came back without what it had`, 'failure')
     return false
   }
 
   /** After it was told whether it keeps what it holds. */
-  welcomed(process: MemberProcess, resumed: boolean, held: HeldGeneration | null): void {
+  welcomed(participant: Participant, resumed: boolean, held: HeldGeneration | null): void {
     if (this.held !== null) {
       // A member that forgot all, or another process in its place: waiting for it is for nothing.
-      if (!resumed && this.fact.members.some(({ process: id, name }) => id === process.id || name === process.name)) this.resumeOver()
+      if (!resumed && this.fact.members.some(({ process: id, name }) => id === participant.id || name === participant.name))
+        this.resumeOver()
       else this.tryResume()
-    } else if (resumed && held !== null) this.generation?.rejoin(process.id, held)
+    } else if (resumed && held !== null) this.generation?.rejoin(participant.id, held)
   }
 
   /** It has no connection, and may still get one. */
-  disconnected(process: MemberProcess): void {
-    this.held?.delete(process.id)
+  disconnected(participant: Participant): void {
+    this.held?.delete(participant.id)
     // It says it again when it comes back.
-    this.early = this.early.filter((one) => one.process !== process.id)
+    this.early = this.early.filter((one) => one.process !== participant.id)
   }
 
   /** A process is gone for good. */
-  lost(process: MemberProcess, reason: string): void {
+  lost(participant: Participant, reason: string): void {
     const now = this.term.now()
-    this.processes.delete(process.id)
-    this.fencedUntil = Math.max(this.fencedUntil, process.leaseUntil)
-    for (const dataflow of this.dataflows.values()) dataflow.told.delete(process.id)
-    if (process.released) {
-      this.tell(`process ${process.name} left`)
+    this.processes.delete(participant.id)
+    this.fencedUntil = Math.max(this.fencedUntil, participant.leaseUntil)
+    for (const dataflow of this.dataflows.values()) dataflow.told.delete(participant.id)
+    if (participant.released) {
+      this.tell(`process ${participant.name} left`)
       return
     }
-    const text = `process ${process.name} lost: ${reason}`
+    const text = `process ${participant.name} lost: ${reason}`
     this.tell(text)
     if (this.held !== null) {
-      if (this.fact.members.some((member) => member.process === process.id)) this.resumeOver()
+      if (this.fact.members.some((member) => member.process === participant.id)) this.resumeOver()
       return
     }
-    if (this.generation === null || !this.generation.isMember(process.id)) return
-    this.strike(process, now)
+    if (this.generation === null || !this.generation.isMember(participant.id)) return
+    this.strike(participant, now)
     this.want(text, 'failure')
   }
 
-  drain(process: MemberProcess): void {
-    if (process.leaving) return
-    process.leaving = true
-    this.tell(`process ${process.name} is leaving`)
+  drain(participant: Participant): void {
+    if (participant.leaving) return
+    participant.leaving = true
+    this.tell(`process ${participant.name} is leaving`)
     if (this.held !== null) return
-    if (this.generation?.isMember(process.id) === true || this.choosing?.has(process.id) === true)
-      this.want(`process ${process.name} is leaving`, 'leave')
-    else this.release(process)
+    if (this.generation?.isMember(participant.id) === true || this.choosing?.has(participant.id) === true)
+      this.want(`process ${participant.name} is leaving`, 'leave')
+    else this.release(participant)
   }
 
-  receive(process: MemberProcess, message: FromProcess): void {
-    if (message.kind === 'leaving') this.drain(process)
-    else if (this.held === null) this.generation?.receive(process.id, message)
-    else if (this.early.length < MAXIMUM_EARLY_MESSAGES) this.early.push({ process: process.id, message })
+  receive(participant: Participant, message: FromProcess): void {
+    if (message.kind === 'leaving') this.drain(participant)
+    else if (this.held === null) this.generation?.receive(participant.id, message)
+    else if (this.early.length < MAXIMUM_EARLY_MESSAGES) this.early.push({ process: participant.id, message })
     else this.resumeOver()
   }
 
@@ -231,16 +232,16 @@ export class Group implements GenerationGroup {
   }
 
   exclude(id: ProcessId, reason: string): void {
-    const process = this.processes.get(id)
-    if (process === undefined) return
+    const participant = this.processes.get(id)
+    if (participant === undefined) return
     const { exclusionMilliseconds, maximumExclusionMilliseconds } = this.limits
-    const times = (process.exclusion?.times ?? 0) + 1
+    const times = (participant.exclusion?.times ?? 0) + 1
     const wait = Math.min(maximumExclusionMilliseconds, exclusionMilliseconds * 2 ** (times - 1))
     const until = this.term.now() + 1000 * wait
-    process.exclusion = { until, reason, times }
-    this.tell(`process ${process.name} is left out for ${duration(wait)}: ${reason}`)
+    participant.exclusion = { until, reason, times }
+    this.tell(`process ${participant.name} is left out for ${duration(wait)}: ${reason}`)
     this.term.after(wait, () => {
-      if (process.exclusion?.until === until && this.processes.get(id) === process) this.want(process.name, 'join')
+      if (participant.exclusion?.until === until && this.processes.get(id) === participant) this.want(participant.name, 'join')
     })
   }
 
@@ -260,8 +261,8 @@ export class Group implements GenerationGroup {
 
   connected(members: readonly Member[]): void {
     for (const { process: id } of members) {
-      const process = this.processes.get(id)
-      if (process !== undefined) process.exclusion = null
+      const participant = this.processes.get(id)
+      if (participant !== undefined) participant.exclusion = null
     }
   }
 
@@ -280,6 +281,7 @@ export class Group implements GenerationGroup {
     const problem = members.some((one) => one === undefined || one.leaving)
       ? 'a member is leaving'
       : resumeLogs(this.dataflows.values(), held, this.limits)
+    const early = this.early.splice(0)
     this.timer?.clear()
     this.held = null
     if (problem === null) {
@@ -288,10 +290,14 @@ export class Group implements GenerationGroup {
       this.generation = generation
       try {
         generation.resume(this.dataflows.values(), held)
-        for (const { process, message } of this.early.splice(0)) generation.receive(process, message)
+        for (const { process, message } of early) generation.receive(process, message)
         this.fencedUntil = 0
         this.tell(`generation ${this.fact.generation} goes on: all ${held.size} processes came back`)
-        for (const process of this.processes.values()) if (!generation.isMember(process.id)) this.want(process.name, 'join')
+        for (const participant of this.processes.values()) {
+          if (generation.isMember(participant.id)) continue
+          if (participant.leaving) this.release(participant)
+          else this.want(participant.name, 'join')
+        }
         return
       } catch (error) {
         if (!isCode(error, 'PROTOCOL')) throw error
@@ -352,7 +358,7 @@ export class Group implements GenerationGroup {
       this.schedule()
       return
     }
-    const chosen = [...this.processes.values()].filter((process) => process.isReady(now)).sort(byName)
+    const chosen = [...this.processes.values()].filter((participant) => participant.isReady(now)).sort(byName)
     if (this.fact.generation === 0 && chosen.length < this.leader.minimumProcesses) {
       this.wanted = null
       if (chosen.length > 0) this.tell(`waits for ${this.leader.minimumProcesses} processes, ${chosen.length} so far`)
@@ -374,7 +380,7 @@ export class Group implements GenerationGroup {
     }
   }
 
-  private async beginWith(chosen: readonly MemberProcess[], reason: string, now: number): Promise<void> {
+  private async beginWith(chosen: readonly Participant[], reason: string, now: number): Promise<void> {
     const members: Member[] = []
     let first = 0
     for (const { id, name, address, threads } of chosen) {
@@ -404,12 +410,12 @@ export class Group implements GenerationGroup {
       `generation ${number} ${members.length === 0 ? 'has no members' : `of ${members.map(({ name }) => name).join(', ')}`}: ${reason}`,
     )
     if (members.length === 0) return
-    const gone = chosen.filter((process) => this.processes.get(process.id) !== process || process.session === null)
+    const gone = chosen.filter((participant) => this.processes.get(participant.id) !== participant || participant.session === null)
     if (gone.length > 0) {
       this.want(`process ${gone.map(({ name }) => name).join(', ')} lost its connection`, 'failure')
       return
     }
-    const protocol = commonProtocol(chosen.map((process) => process.protocol))
+    const protocol = commonProtocol(chosen.map((participant) => participant.protocol))
     invariant(protocol !== null, 'members of a group speak one protocol')
     this.generation = new Generation(this, number, members)
     this.generation.begin(owners, protocol, this.dataflows.values())
@@ -436,24 +442,24 @@ export class Group implements GenerationGroup {
   /** Whoever was a member and is none any more must show nothing; until it surely does not, nothing new becomes visible. */
   private dismiss(before: GroupFact, number: number): void {
     for (const { process: id } of before.members) {
-      const process = this.processes.get(id)
-      if (process === undefined || this.generation?.isMember(id) === true || this.choosing?.has(id) === true) continue
-      this.fencedUntil = Math.max(this.fencedUntil, process.leaseUntil)
+      const participant = this.processes.get(id)
+      if (participant === undefined || this.generation?.isMember(id) === true || this.choosing?.has(id) === true) continue
+      this.fencedUntil = Math.max(this.fencedUntil, participant.leaseUntil)
       // It comes back, and hears then that it keeps nothing.
-      if (!process.leaving) process.session?.break(`it is not in generation ${number}`)
+      if (!participant.leaving) participant.session?.break(`it is not in generation ${number}`)
     }
-    for (const process of this.processes.values()) if (process.leaving && !process.released) this.release(process)
+    for (const participant of this.processes.values()) if (participant.leaving && !participant.released) this.release(participant)
   }
 
-  private release(process: MemberProcess): void {
-    process.released = true
-    for (const dataflow of this.dataflows.values()) dataflow.told.delete(process.id)
-    process.send({ kind: 'released' })
-    this.tell(`process ${process.name} is released`)
+  private release(participant: Participant): void {
+    participant.released = true
+    for (const dataflow of this.dataflows.values()) dataflow.told.delete(participant.id)
+    participant.send({ kind: 'released' })
+    this.tell(`process ${participant.name} is released`)
   }
 
   /** A process crashed: jobs that were about to start are suspected of it. */
-  private strike(process: MemberProcess, now: number): void {
+  private strike(participant: Participant, now: number): void {
     if (this.generation === null || this.struckGeneration === this.generation.number) return
     this.struckGeneration = this.generation.number
     const unsettled: Dataflow[] = []
@@ -465,7 +471,7 @@ export class Group implements GenerationGroup {
     for (const dataflow of suspects.length > 0 ? suspects : unsettled) {
       dataflow.strikes++
       if (dataflow.strikes < this.limits.maximumStrikes) continue
-      const message = `processes crashed ${dataflow.strikes} times while it was starting, the last one was ${process.name}`
+      const message = `processes crashed ${dataflow.strikes} times while it was starting, the last one was ${participant.name}`
       this.generation?.drop(dataflow.number)
       this.jobFailed(dataflow, 'JOB', message)
     }
@@ -482,6 +488,6 @@ function reasonOf({ reasons, joined }: Wanted): string {
   return [...reasons, `${names.length === 1 ? 'process' : 'processes'} ${names.join(', ')} joined`].join('; ')
 }
 
-function byName(a: MemberProcess, b: MemberProcess): number {
+function byName(a: Participant, b: Participant): number {
   return a.name.localeCompare(b.name, 'en', { numeric: true })
 }

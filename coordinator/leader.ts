@@ -6,9 +6,9 @@ import type { Dataflow } from './dataflow.ts'
 import { isCode, messageOf } from './error-code.ts'
 import { CEILING_KEY, CLUSTER_KEY, GROUP_PREFIX, readFact, setFact } from './facts.ts'
 import { Group, type GroupLeader } from './group.ts'
-import type { MemberProcess } from './member-process.ts'
 import { Membership } from './membership.ts'
 import type { Fact, MetadataStore } from './metadata/metadata-store.ts'
+import type { Participant } from './participant.ts'
 import { Settler } from './settler.ts'
 import { Snapshots } from './snapshots.ts'
 import type { Term } from './term.ts'
@@ -41,7 +41,7 @@ export class Leader implements GroupLeader {
     this.membership = new Membership(term, {
       cluster: options.cluster,
       group: (name) => this.group(name),
-      needBundle: (process, digest) => this.sendBundle(process, digest),
+      needBundle: (participant, digest) => this.sendBundle(participant, digest),
     })
     this.settler = new Settler(term)
     this.snapshots = new Snapshots(term)
@@ -89,8 +89,8 @@ export class Leader implements GroupLeader {
 
   /** @throws MillraceError UNKNOWN_NAME */
   drain(name: string): void {
-    const process = this.membership.named(name)
-    if (process === null) {
+    const participant = this.membership.named(name)
+    if (participant === null) {
       const names = [...this.membership.processes.values()].map((one) => one.name)
       throw new MillraceError(
         'UNKNOWN_NAME',
@@ -98,7 +98,7 @@ export class Leader implements GroupLeader {
         names.length === 0 ? 'None has joined.' : `There are: ${names.join(', ')}.`,
       )
     }
-    this.group(process.group).drain(process)
+    this.group(participant.group).drain(participant)
   }
 
   /** Stops all that becomes visible, and stores where that was, so that the next leader can go on from just there. */
@@ -121,18 +121,18 @@ export class Leader implements GroupLeader {
   }
 
   /** A store that cannot be read is asked again, for as long as the job may take to be installed. */
-  private async sendBundle(process: MemberProcess, digest: string): Promise<void> {
+  private async sendBundle(participant: Participant, digest: string): Promise<void> {
     const { term } = this
     const until = term.now() + 1000 * term.limits.installMilliseconds
     for (;;) {
       try {
         const code = await this.catalog.bundle(digest)
-        if (code !== null && term.leads()) process.send({ kind: 'bundle', digest, code })
+        if (code !== null && term.leads()) participant.send({ kind: 'bundle', digest, code })
         return
       } catch (error) {
         if (!isCode(error, 'STORE')) throw error
         if (!term.leads() || term.now() >= until) return
-        term.history.add(process.group, `a bundle could not be read: ${messageOf(error)}`)
+        term.history.add(participant.group, `a bundle could not be read: ${messageOf(error)}`)
       }
       await term.pause(BUNDLE_RETRY_MILLISECONDS)
     }

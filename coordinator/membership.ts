@@ -9,33 +9,33 @@ import { agreedProtocol } from '../runtime/protocol/version.ts'
 import { isCode, messageOf } from './error-code.ts'
 import { PROTOCOLS, refusal } from './hello.ts'
 import { duration } from './history.ts'
-import { MemberProcess } from './member-process.ts'
+import { Participant } from './participant.ts'
 import { Session, type SessionEvents } from './session.ts'
 import type { Term } from './term.ts'
 
 /** The group of a process, as far as membership is concerned. */
 export interface Membered {
-  joined(process: MemberProcess, held: HeldGeneration | null): boolean
-  returned(process: MemberProcess, held: HeldGeneration | null): boolean
-  welcomed(process: MemberProcess, resumed: boolean, held: HeldGeneration | null): void
-  disconnected(process: MemberProcess): void
-  lost(process: MemberProcess, reason: string): void
-  receive(process: MemberProcess, message: FromProcess): void
+  joined(participant: Participant, held: HeldGeneration | null): boolean
+  returned(participant: Participant, held: HeldGeneration | null): boolean
+  welcomed(participant: Participant, resumed: boolean, held: HeldGeneration | null): void
+  disconnected(participant: Participant): void
+  lost(participant: Participant, reason: string): void
+  receive(participant: Participant, message: FromProcess): void
 }
 
 export interface MembershipOptions {
   readonly cluster: string
   /** Begins a group when its first process comes. */
   readonly group: (name: string) => Membered
-  readonly needBundle: (process: MemberProcess, digest: string) => Promise<void>
+  readonly needBundle: (participant: Participant, digest: string) => Promise<void>
 }
 
 export class Membership implements SessionEvents {
-  readonly processes = new Map<ProcessId, MemberProcess>()
+  readonly processes = new Map<ProcessId, Participant>()
   private readonly term: Term
   private readonly options: MembershipOptions
   /** Connections, each with the process that has said hello on it. */
-  private readonly sessions = new Map<Session, MemberProcess | null>()
+  private readonly sessions = new Map<Session, Participant | null>()
   private readonly impatient = new Map<Session, Timer>()
   private order = 0
   private leases: Timer | null = null
@@ -61,8 +61,8 @@ export class Membership implements SessionEvents {
     this.sessions.clear()
   }
 
-  named(name: string): MemberProcess | null {
-    for (const process of this.processes.values()) if (process.name === name) return process
+  named(name: string): Participant | null {
+    for (const participant of this.processes.values()) if (participant.name === name) return participant
     return null
   }
 
@@ -73,27 +73,27 @@ export class Membership implements SessionEvents {
   closed(session: Session, reason: string): void {
     this.impatient.get(session)?.clear()
     this.impatient.delete(session)
-    const process = this.sessions.get(session) ?? null
+    const participant = this.sessions.get(session) ?? null
     this.sessions.delete(session)
-    if (process !== null) this.term.guard(() => this.disconnected(process, session, reason))
+    if (participant !== null) this.term.guard(() => this.disconnected(participant, session, reason))
   }
 
   private receive(session: Session, message: FromProcess): void {
-    const process = this.sessions.get(session)
-    if (process === undefined) return
+    const participant = this.sessions.get(session)
+    if (participant === undefined) return
     try {
-      if (message.kind === 'hello' && process === null) this.hello(session, message)
-      else if (process === null) session.break('it did not say hello')
+      if (message.kind === 'hello' && participant === null) this.hello(session, message)
+      else if (participant === null) session.break('it did not say hello')
       else if (message.kind === 'hello') session.break('it said hello twice')
-      else if (message.kind === 'heartbeat') this.heartbeat(process, message)
-      else if (message.kind === 'need-bundle') this.term.guard(() => this.options.needBundle(process, message.digest))
-      else if (!process.released) this.group(process).receive(process, message)
+      else if (message.kind === 'heartbeat') this.heartbeat(participant, message)
+      else if (message.kind === 'need-bundle') this.term.guard(() => this.options.needBundle(participant, message.digest))
+      else if (!participant.released) this.group(participant).receive(participant, message)
     } catch (error) {
-      if (!isCode(error, 'PROTOCOL') || process === null || process === undefined) throw error
+      if (!isCode(error, 'PROTOCOL') || participant === null || participant === undefined) throw error
       // It does not keep to the protocol: what it holds cannot be trusted.
       session.close(messageOf(error))
       this.sessions.delete(session)
-      this.lose(process, messageOf(error))
+      this.lose(participant, messageOf(error))
     }
   }
 
@@ -112,14 +112,14 @@ export class Membership implements SessionEvents {
       return
     }
     const now = this.term.now()
-    const process = known ?? new MemberProcess(hello, this.order++, session, now)
+    const participant = known ?? new Participant(hello, this.order++, session, now)
     if (known !== undefined) this.attach(known, session)
-    this.processes.set(process.id, process)
-    this.sessions.set(session, process)
+    this.processes.set(participant.id, participant)
+    this.sessions.set(session, participant)
     // What it was granted before is not shorter than this.
-    this.prolong(process, now)
-    const group = this.group(process)
-    const resumed = known === undefined ? group.joined(process, hello.held) : group.returned(process, hello.held)
+    this.prolong(participant, now)
+    const group = this.group(participant)
+    const resumed = known === undefined ? group.joined(participant, hello.held) : group.returned(participant, hello.held)
     const { heartbeatMilliseconds, leaseMilliseconds } = this.term.limits
     session.send({
       kind: 'welcome',
@@ -129,7 +129,7 @@ export class Membership implements SessionEvents {
       leaseMilliseconds,
       resumed,
     })
-    group.welcomed(process, resumed, hello.held)
+    group.welcomed(participant, resumed, hello.held)
   }
 
   /** A process that starts again, and whose last life has no connection any more, need not wait until that is given up. */
@@ -139,25 +139,25 @@ export class Membership implements SessionEvents {
       this.lose(same, `another process took its name, from ${hello.address}`)
   }
 
-  private attach(process: MemberProcess, session: Session): void {
-    const before = process.session
-    process.session = session
-    process.grace?.clear()
-    process.grace = null
+  private attach(participant: Participant, session: Session): void {
+    const before = participant.session
+    participant.session = session
+    participant.grace?.clear()
+    participant.grace = null
     if (before === null) return
     this.sessions.delete(before)
     before.close('it has another connection')
   }
 
-  private heartbeat(process: MemberProcess, { sentAt, stats }: Heartbeat): void {
-    this.prolong(process, this.term.now())
-    process.stats = stats
-    process.send({ kind: 'heartbeat-answer', sentAt, leaseMilliseconds: this.term.limits.leaseMilliseconds })
+  private heartbeat(participant: Participant, { sentAt, stats }: Heartbeat): void {
+    this.prolong(participant, this.term.now())
+    participant.stats = stats
+    participant.send({ kind: 'heartbeat-answer', sentAt, leaseMilliseconds: this.term.limits.leaseMilliseconds })
   }
 
-  private prolong(process: MemberProcess, now: number): void {
-    process.heardAt = now
-    process.leaseUntil = now + 1000 * this.term.limits.leaseWaitMilliseconds
+  private prolong(participant: Participant, now: number): void {
+    participant.heardAt = now
+    participant.leaseUntil = now + 1000 * this.term.limits.leaseWaitMilliseconds
     if (this.leases === null) this.watch(now)
   }
 
@@ -173,39 +173,40 @@ export class Membership implements SessionEvents {
     const now = this.term.now()
     const late = now - due
     // It was this process that stood still: heartbeats may wait to be read.
-    if (late > 1000 * this.term.limits.heartbeatMilliseconds) for (const process of this.processes.values()) process.leaseUntil += late
-    for (const process of [...this.processes.values()])
-      if (process.leaseUntil <= now) this.lose(process, `no heartbeat for ${duration((now - process.heardAt) / 1000)}`)
+    if (late > 1000 * this.term.limits.heartbeatMilliseconds)
+      for (const participant of this.processes.values()) participant.leaseUntil += late
+    for (const participant of [...this.processes.values()])
+      if (participant.leaseUntil <= now) this.lose(participant, `no heartbeat for ${duration((now - participant.heardAt) / 1000)}`)
     this.watch(now)
   }
 
-  private disconnected(process: MemberProcess, session: Session, reason: string): void {
-    if (process.session !== session) return
-    process.session = null
-    if (process.released) {
-      this.lose(process, 'it left')
+  private disconnected(participant: Participant, session: Session, reason: string): void {
+    if (participant.session !== session) return
+    participant.session = null
+    if (participant.released) {
+      this.lose(participant, 'it left')
       return
     }
-    this.group(process).disconnected(process)
+    this.group(participant).disconnected(participant)
     const { reconnectMilliseconds } = this.term.limits
-    process.grace = this.term.after(reconnectMilliseconds, () =>
-      this.lose(process, `its connection broke (${reason}) and it did not come back within ${duration(reconnectMilliseconds)}`),
+    participant.grace = this.term.after(reconnectMilliseconds, () =>
+      this.lose(participant, `its connection broke (${reason}) and it did not come back within ${duration(reconnectMilliseconds)}`),
     )
   }
 
-  private lose(process: MemberProcess, reason: string): void {
-    if (this.processes.get(process.id) !== process) return
-    this.processes.delete(process.id)
-    process.grace?.clear()
-    if (process.session !== null) {
-      this.sessions.delete(process.session)
-      process.session.close(reason)
-      process.session = null
+  private lose(participant: Participant, reason: string): void {
+    if (this.processes.get(participant.id) !== participant) return
+    this.processes.delete(participant.id)
+    participant.grace?.clear()
+    if (participant.session !== null) {
+      this.sessions.delete(participant.session)
+      participant.session.close(reason)
+      participant.session = null
     }
-    this.group(process).lost(process, reason)
+    this.group(participant).lost(participant, reason)
   }
 
-  private group(process: MemberProcess): Membered {
-    return this.options.group(process.group)
+  private group(participant: Participant): Membered {
+    return this.options.group(participant.group)
   }
 }

@@ -6,7 +6,7 @@ import type { JobFact } from './facts.ts'
 import type { Group } from './group.ts'
 import { isoTime } from './history.ts'
 import type { Leader } from './leader.ts'
-import type { MemberProcess } from './member-process.ts'
+import type { Participant } from './participant.ts'
 import type { ClusterStatus, GroupStatus, Holdback, JobStatus, ProcessStatus } from './status.ts'
 
 const JOB_STATES: Readonly<Record<RunPhase, JobStatus['state']>> = {
@@ -74,14 +74,14 @@ function groupStatus(group: Group): GroupStatus {
     state: group.state,
     since: fact.generation === 0 ? null : isoTime(fact.began),
     reason: fact.reason,
-    processes: [...group.processes.values()].map((process) => processStatus(group, process, term.now())),
+    processes: [...group.processes.values()].map((participant) => processStatus(group, participant, term.now())),
   }
 }
 
-function processStatus(group: Group, process: MemberProcess, now: number): ProcessStatus {
-  const member = group.fact.members.find((one) => one.process === process.id)
+function processStatus(group: Group, participant: Participant, now: number): ProcessStatus {
+  const member = group.fact.members.find((one) => one.process === participant.id)
   const shardsOf = (worker: number): number => group.fact.owners.filter((owner) => owner === worker).length
-  const workers = (process.stats?.threads ?? []).map((thread) => ({
+  const workers = (participant.stats?.threads ?? []).map((thread) => ({
     worker: thread.worker,
     shards: shardsOf(thread.worker),
     busy: thread.busy,
@@ -90,27 +90,27 @@ function processStatus(group: Group, process: MemberProcess, now: number): Proce
     heapBytes: thread.heapBytes,
   }))
   return {
-    process: process.id,
-    name: process.name,
-    state: stateOf(process, member !== undefined, now),
-    problem: process.exclusion !== null && now < process.exclusion.until ? process.exclusion.reason : null,
-    address: process.address,
-    admin: process.admin,
-    version: process.version,
-    threads: process.threads,
+    process: participant.id,
+    name: participant.name,
+    state: stateOf(participant, member !== undefined, now),
+    problem: participant.exclusion !== null && now < participant.exclusion.until ? participant.exclusion.reason : null,
+    address: participant.address,
+    admin: participant.admin,
+    version: participant.version,
+    threads: participant.threads,
     shards:
       member === undefined ? 0 : group.fact.owners.filter((owner) => owner >= member.first && owner < member.first + member.threads).length,
-    memoryBytes: process.stats?.memoryBytes ?? null,
-    heartbeatAgeMilliseconds: Math.round((now - process.heardAt) / 1000),
+    memoryBytes: participant.stats?.memoryBytes ?? null,
+    heartbeatAgeMilliseconds: Math.round((now - participant.heardAt) / 1000),
     workers,
   }
 }
 
-function stateOf(process: MemberProcess, isMember: boolean, now: number): ProcessStatus['state'] {
-  if (process.released) return 'released'
-  if (process.leaving) return 'leaving'
-  if (process.session === null) return 'disconnected'
-  if (process.exclusion !== null && now < process.exclusion.until) return 'left out'
+function stateOf(participant: Participant, isMember: boolean, now: number): ProcessStatus['state'] {
+  if (participant.released) return 'released'
+  if (participant.leaving) return 'leaving'
+  if (participant.session === null) return 'disconnected'
+  if (participant.exclusion !== null && now < participant.exclusion.until) return 'left out'
   return isMember ? 'member' : 'joining'
 }
 
@@ -126,13 +126,13 @@ function waitsFor(state: JobStatus['state'], group: Group | undefined, run: Data
 function holdback(group: Group, run: DataflowRun): Holdback | null {
   const target = run.open.length > 0 ? run.open[0].time : run.phase === 'hydrating' ? run.dataflow.log.visible : null
   if (target === null) return null
-  let worst: MemberProcess | null = null
+  let worst: Participant | null = null
   let least = Number.POSITIVE_INFINITY
-  for (const process of group.processes.values()) {
-    if (group.generation?.isMember(process.id) !== true) continue
-    const complete = run.completeAt(process.id) ?? Number.NEGATIVE_INFINITY
+  for (const participant of group.processes.values()) {
+    if (group.generation?.isMember(participant.id) !== true) continue
+    const complete = run.completeAt(participant.id) ?? Number.NEGATIVE_INFINITY
     if (complete >= target || (worst !== null && complete >= least)) continue
-    worst = process
+    worst = participant
     least = complete
   }
   if (worst === null) return null
@@ -151,5 +151,5 @@ function holdback(group: Group, run: DataflowRun): Holdback | null {
 
 function threadsOf(group: Group | undefined): ThreadStats[] {
   if (group === undefined) return []
-  return [...group.processes.values()].flatMap((process) => process.stats?.threads ?? [])
+  return [...group.processes.values()].flatMap((participant) => participant.stats?.threads ?? [])
 }

@@ -5,7 +5,7 @@ import type { ProtocolRange } from '../runtime/protocol/version.ts'
 import type { WorkerRange } from './placement.ts'
 import type { Session } from './session.ts'
 
-export class MemberProcess {
+export class Participant {
   readonly id: string
   readonly name: string
   readonly group: string
