@@ -14,8 +14,12 @@ export const CLASS_SHIFT = 27
 /** Segments of this class and above are hash tables. */
 export const HASHED_CLASS = 8
 const INLINE = 3
+/** A record with one of these bits has its values in a segment. Its sign says nothing: classes from 16 on set the highest bit. */
+const NOT_INLINE = ~INLINE
 const FIRST_CLASS = 3
 const CLASSES = 32
+/** Most words of the pool: an offset is an int32. */
+const POOL_WORDS = 2 ** 31 - 1
 
 export class Segments {
   /** Four ints a key id. */
@@ -51,7 +55,7 @@ export class Segments {
       const value = values[i] as number
       const difference = differences[i] as number
       const length = records[record] as number
-      if (length > INLINE) {
+      if ((length & NOT_INLINE) !== 0) {
         this.applyFar(record, value, difference)
         continue
       }
@@ -222,8 +226,14 @@ export class Segments {
       this.free[sizeClass] = this.pool[reused] as number
       return reused
     }
-    const size = 2 << (sizeClass - 1)
+    const size = 2 ** sizeClass
     const offset = this.top
+    if (offset + size > POOL_WORDS)
+      throw new MillraceError(
+        'OVERFLOW',
+        'the keys of an arrangement have more values than one worker can hold',
+        'Spread the data over more workers.',
+      )
     if (offset + size > this.pool.length) this.pool = grown(this.pool, Math.max(this.pool.length * 2, powerOfTwo(offset + size)))
     this.top = offset + size
     return offset
