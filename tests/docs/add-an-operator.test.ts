@@ -12,7 +12,7 @@ const PAGE = 'docs/add-an-operator.md'
 const blocks = blocksOf(PAGE)
 /** What the steps need: the product, and the tests' oracle. */
 const COPIED =
-  /^(?:[^/]+\.(?:ts|json)|(?:runtime|operators|worker|connectors|scripts)\/.*|tests\/oracle\/.*|tests\/property-seed\.ts|docs\/operators\.md)$/
+  /^(?:[^/]+\.(?:ts|json)|(?:runtime|operators|worker|connectors|coordinator|simulation|cli|scripts)\/.*|tests\/oracle\/.*|tests\/property-seed\.ts|docs\/operators\.md)$/
 
 let folder: string
 const written: string[] = []

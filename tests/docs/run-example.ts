@@ -33,6 +33,7 @@ export function examplesOf(blocks: readonly Block[]): Example[] {
 /** The public names, as the sources they come from. */
 const PACKAGE: Readonly<Record<string, string>> = {
   millrace: 'millrace.ts',
+  'millrace/config': 'config.ts',
   'millrace/testing': 'testing.ts',
   'millrace/files': 'files.ts',
 }

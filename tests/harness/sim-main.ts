@@ -5,7 +5,7 @@ import { problemOf, simulate, smallest } from './sim.ts'
 const [from, count = '1', ...more] = process.argv.slice(2)
 const first = Number(from)
 if (from === undefined || !Number.isInteger(first) || !Number.isInteger(Number(count))) {
-  console.error('Say which seed to run: npm run -s sim -- SEED [COUNT] [faults]')
+  console.error('Say which seed to run: npm run -s sim:programs -- SEED [COUNT] [faults]')
   process.exit(2)
 }
 const wanted = { faults: more.includes('faults') }

@@ -1,5 +1,5 @@
 /**
- * Replays simulated runs: `npm run -s sim -- SEED [COUNT]`. A seed (from 0 on) gives the same program, input, schedule and
+ * Replays simulated runs: `npm run -s sim:programs -- SEED [COUNT]`. A seed (from 0 on) gives the same program, input, schedule and
  * faults every time. A failing one is made smaller and printed.
  */
 
