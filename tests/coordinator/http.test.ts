@@ -141,7 +141,7 @@ test('on a real network it serves, leads, and gives the port back', async () => 
     expect(coordinator.leads).toBe(true)
     const response = await fetch(`${coordinator.url}/v1/jobs`, {
       method: 'POST',
-      headers: { authorization: 'Bearer secret' },
+      headers: { authorization: 'Bearer secret', 'content-type': 'application/json' },
       body: JSON.stringify(job),
     })
     expect(response.status).toBe(201)
