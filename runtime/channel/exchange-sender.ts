@@ -42,6 +42,8 @@ export class ExchangeSender extends Operator {
   private readonly columns: Int32Array[] = []
   private readonly keyScratch: Int32Array[] = []
   private readonly combiner: RowCombiner | null
+  /** Rows of one word that is their key, for one of two workers. */
+  private readonly isKeyOnly: boolean
   /** Of the slice at hand: the worker of each row, and for more than two workers the rows by worker. */
   private readonly owners: Int32Array
   private readonly partition: Partition
@@ -62,6 +64,8 @@ export class ExchangeSender extends Operator {
     this.sliceRows = Math.min(SLICE_ROWS, this.frameRows)
     this.pool = new BatchPool(widths)
     this.combiner = stream.region === null && widths.length === 1 && widths[0] < 3 ? new RowCombiner(widths[0] as 1 | 2) : null
+    this.isKeyOnly =
+      stream.region === null && workers === 2 && types.length === 1 && this.keyTypes[0]?.kind === 'int32' && !types[0].nullable
     this.owners = new Int32Array(this.sliceRows)
     this.partition = new Partition(workers, this.sliceRows)
     this.open = Array.from({ length: workers }, () => null)
@@ -120,10 +124,29 @@ export class ExchangeSender extends Operator {
     for (let k = 0; k < keyColumns.length; k++) keyScratch[k] = columns[keyColumns[k]]
     for (let from = 0; from < n; from += sliceRows) {
       const end = Math.min(n, from + sliceRows)
+      const isEqual = end - from > FEW_ROWS && areEqual(differences, from, end - from)
+      if (isEqual && this.isKeyOnly && this.splitKeys(columns[0], differences[from], time, from, end)) continue
       const sum = this.exchanger.owners.find(keyScratch, this.keyTypes, from, end, owners)
       this.partition.group(owners, end - from, from, sum)
-      this.gatherSlice(columns, differences, times, time, from, end - from)
+      this.gatherSlice(columns, differences, times, time, from, end - from, isEqual)
     }
+  }
+
+  /** Returns whether it could be done. */
+  private splitKeys(keys: Int32Array, difference: number, time: number, from: number, end: number): boolean {
+    const n = end - from
+    const zero = this.batchFor(0, time, n)
+    const one = this.batchFor(1, time, n)
+    const atOne = this.exchanger.owners.splitSmall(keys, from, end, zero.columns[0], zero.n, one.columns[0], one.n)
+    if (atOne < 0) return false
+    const atZero = zero.n + n - (atOne - one.n)
+    zero.differences.fill(difference, zero.n, atZero)
+    one.differences.fill(difference, one.n, atOne)
+    zero.n = atZero
+    one.n = atOne
+    this.closeIfFull(0)
+    this.closeIfFull(1)
+    return true
   }
 
   private gatherSlice(
@@ -133,10 +156,10 @@ export class ExchangeSender extends Operator {
     time: number,
     from: number,
     n: number,
+    isEqual: boolean,
   ): void {
     const { lists, firsts, counts } = this.partition
     const { widths } = this.pool
-    const isEqual = n > FEW_ROWS && areEqual(differences, from, n)
     for (let worker = 0; worker < this.open.length; worker++) {
       const count = counts[worker]
       if (count === 0) continue
@@ -151,7 +174,7 @@ export class ExchangeSender extends Operator {
       if (times !== null) gather(times, 1, rows, first, count, batch.useTimes(), at)
       else if (this.stream.region !== null) batch.useTimes().fill(time, at, at + count)
       batch.n = at + count
-      if (batch.n + this.sliceRows > this.frameRows) this.close(worker)
+      this.closeIfFull(worker)
     }
   }
 
@@ -175,10 +198,15 @@ export class ExchangeSender extends Operator {
     return batch
   }
 
+  private closeIfFull(worker: number): void {
+    if ((this.open[worker] as Batch).n + this.sliceRows > this.frameRows) this.close(worker)
+  }
+
   private close(worker: number): void {
     const batch = this.open[worker] as Batch
     this.open[worker] = null
-    if (worker === this.exchanger.worker) (this.receiver as ExchangeReceiver).keep(batch)
+    if (batch.n === 0) batch.release()
+    else if (worker === this.exchanger.worker) (this.receiver as ExchangeReceiver).keep(batch)
     else if (this.interned.length === 0) this.sendRows(worker, batch, OWN_STRINGS, NOTHING, NOTHING)
     else this.sendWithStrings(worker, batch)
   }

@@ -43,6 +43,14 @@ export class RowOwners {
     return this.ofHashes(out, end - from)
   }
 
+  /**
+   * For two workers and keys of one word that are looked up: appends the keys themselves to what each of them gets, in one loop.
+   * Returns the end of what worker 1 got; -1 if a key is not known, and then what was written beyond the ends means nothing.
+   */
+  splitSmall(keys: Int32Array, from: number, end: number, zeros: Int32Array, atZero: number, ones: Int32Array, atOne: number): number {
+    return splitKnown(this.small, keys, from, end, zeros, atZero, ones, atOne)
+  }
+
   private ofHashes(hashes: Int32Array, n: number): number {
     let sum = 0
     for (let i = 0; i < n; i++) {
@@ -125,4 +133,57 @@ function lookUp(known: Uint8Array, column: Int32Array, from: number, end: number
     most |= owner
   }
   return most >= MOST_WORKERS ? -1 : sum
+}
+
+/** Each key is written for both, and only the cursor of its owner moves on: no branch, which random keys would mispredict. */
+function splitKnown(
+  known: Uint8Array,
+  keys: Int32Array,
+  from: number,
+  end: number,
+  zeros: Int32Array,
+  atZero: number,
+  ones: Int32Array,
+  atOne: number,
+): number {
+  const limit = known.length
+  let zero = atZero
+  let one = atOne
+  let i = from
+  for (; i + 4 <= end; i += 4) {
+    const a = keys[i]
+    const b = keys[i + 1]
+    const c = keys[i + 2]
+    const d = keys[i + 3]
+    if (a >>> 0 >= limit || b >>> 0 >= limit || c >>> 0 >= limit || d >>> 0 >= limit) return -1
+    const x = known[a]
+    const y = known[b]
+    const z = known[c]
+    const w = known[d]
+    zeros[zero] = a
+    ones[one] = a
+    zero += 1 - x
+    one += x
+    zeros[zero] = b
+    ones[one] = b
+    zero += 1 - y
+    one += y
+    zeros[zero] = c
+    ones[one] = c
+    zero += 1 - z
+    one += z
+    zeros[zero] = d
+    ones[one] = d
+    zero += 1 - w
+    one += w
+  }
+  for (; i < end; i++) {
+    const key = keys[i]
+    if (key >>> 0 >= limit) return -1
+    zeros[zero] = key
+    ones[one] = key
+    zero += 1 - known[key]
+    one += known[key]
+  }
+  return one
 }
