@@ -8,7 +8,8 @@ import { ReplayLog } from '../../coordinator/replay-log.ts'
 import { Settler } from '../../coordinator/settler.ts'
 import { Term } from '../../coordinator/term.ts'
 import { Ceiling } from '../../coordinator/timeline.ts'
-import { SECOND, Stage, type StageOptions } from './stage.ts'
+import { running } from './running.ts'
+import { SECOND } from './stage.ts'
 
 type Anything = Record<string, (...values: never[]) => unknown>
 /** Private methods, too. */
@@ -17,16 +18,6 @@ const methods = (one: { readonly prototype: unknown }): Anything => one.prototyp
 afterEach(() => {
   vi.restoreAllMocks()
 })
-
-async function running(options: StageOptions = {}, follower = 10): Promise<Stage> {
-  const stage = new Stage(options)
-  for (const name of stage.names) stage.coordinate(name)
-  for (const name of ['w1', 'w2', 'w3']) stage.join(name, { follower })
-  await stage.deploy('views', { partitions: 4 })
-  await stage.until('it runs', () => stage.runs('w1', 'w2', 'w3'))
-  await stage.run(1)
-  return stage
-}
 
 test('times that are minted without a durable ceiling', async () => {
   vi.spyOn(Ceiling.prototype, 'allows').mockReturnValue(true)
@@ -57,7 +48,12 @@ test('a time that becomes visible when one member is complete', async () => {
     for (const member of members) complete.set(member.process, report.complete)
     onReport.call(this, process, report)
   })
-  await expect(running()).rejects.toThrow(/is visible, and .* is complete up to|is visible, and the cut/)
+  const slow = async (): Promise<void> => {
+    const stage = await running()
+    stage.join('slow', { slowness: 300 })
+    await stage.run(5)
+  }
+  await expect(slow()).rejects.toThrow(/is visible, and .* is complete up to|is visible, and the cut/)
 })
 
 test('cuts that get lost', async () => {
@@ -66,9 +62,16 @@ test('cuts that get lost', async () => {
   vi.spyOn(ReplayLog.prototype, 'addCut').mockImplementation(function (this: ReplayLog, cut) {
     if (++count % 2 !== 0) addCut.call(this, cut)
   })
-  const stage = await running()
-  stage.world.crash('w2')
-  await expect(stage.run(5)).rejects.toThrow(/has other rows than when it was shown/)
+  const crashes = async (): Promise<void> => {
+    const stage = await running({}, 500)
+    for (const name of ['w2', 'w3', 'w2', 'w3']) {
+      stage.world.crash(name)
+      await stage.run(3)
+      stage.world.restart(name)
+      await stage.run(3)
+    }
+  }
+  await expect(crashes()).rejects.toThrow(/has other rows than when it was shown/)
 })
 
 test('times that are visible before they are durable', async () => {

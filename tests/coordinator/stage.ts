@@ -6,7 +6,8 @@ import type { ClusterStatus, GroupStatus, JobStatus } from '../../coordinator/st
 import type { SimulatedHost } from '../../runtime/env/simulated-host.ts'
 import { SimulatedWorld } from '../../runtime/env/simulated-world.ts'
 import { Ledger } from './ledger.ts'
-import { type ScriptedJob, type ScriptedOptions, ScriptedProcess } from './scripted-process.ts'
+import { type ScriptedOptions, ScriptedProcess } from './scripted-process.ts'
+import type { ScriptedJob } from './scripted-run.ts'
 import { SharedStore } from './shared-store.ts'
 
 export const PORT = 7070
