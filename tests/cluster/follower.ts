@@ -8,7 +8,7 @@ import { sleep } from './processes.ts'
 const RETRY_MILLISECONDS = 50
 
 export interface FollowerOptions {
-  readonly token?: string
+  readonly token?: string | undefined
   /** Called with each time, when it was told. */
   readonly onTime?: (time: number) => void
 }

@@ -12,9 +12,9 @@ export interface Answer {
 }
 
 export interface ReaderOptions {
-  readonly token?: string
+  readonly token?: string | undefined
   /** Between an answer and the next question. Default 20. */
-  readonly milliseconds?: number
+  readonly milliseconds?: number | undefined
 }
 
 export class Reader {

@@ -11,6 +11,8 @@ import { Reader } from './reader.ts'
 export interface CoordinatorOptions extends StartOptions {
   /** Its directory of facts, by name. Default `facts`. */
   readonly store?: string
+  /** Default: loopback. */
+  readonly host?: string
   /** Default: any free port. */
   readonly port?: number
   readonly parameters?: readonly string[]
@@ -38,13 +40,16 @@ export class Stage {
   readonly files: Workspace
   /** Of the coordinator that was started last. */
   url = ''
+  /** Of the cluster; everything here has it. */
+  readonly token: string | undefined
   private readonly program: string
   private readonly watchers: { stop(): Promise<void> }[] = []
 
   /** @param program the file of the command line, built */
-  constructor(program: string, files: Readonly<Record<string, string>> = {}) {
+  constructor(program: string, token?: string) {
     this.program = program
-    this.files = workspace(files)
+    this.token = token
+    this.files = workspace()
   }
 
   /** Ends everything. */
@@ -55,7 +60,8 @@ export class Stage {
 
   /** Any command. */
   run(parameters: readonly string[], options: StartOptions = {}): RunningProcess {
-    return this.processes.start(this.program, parameters, { cwd: this.files.folder, ...options })
+    const env = { ...(this.token === undefined ? {} : { MILLRACE_TOKEN: this.token }), ...options.env }
+    return this.processes.start(this.program, parameters, { cwd: this.files.folder, ...options, env })
   }
 
   /** A command that ends by itself, with its exit code. */
@@ -66,9 +72,9 @@ export class Stage {
   }
 
   async coordinator(options: CoordinatorOptions = {}): Promise<StartedProcess> {
-    const { store = 'facts', port = 0, parameters = [] } = options
+    const { store = 'facts', host = '127.0.0.1', port = 0, parameters = [] } = options
     const process = this.run(
-      ['coordinator', '--listen', `127.0.0.1:${port}`, '--store', `local:${this.files.path(store)}`, ...parameters],
+      ['coordinator', '--listen', `${host}:${port}`, '--store', `local:${this.files.path(store)}`, ...parameters],
       options,
     )
     this.url = (await process.logs('the coordinator listens'))['url'] as string
@@ -98,7 +104,8 @@ export class Stage {
   }
 
   async status(url = this.url): Promise<ClusterStatus> {
-    const response = await fetch(`${url}/v1/status`)
+    const headers: Record<string, string> = this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }
+    const response = await fetch(`${url}/v1/status`, { headers })
     const body = (await response.json()) as ClusterStatus
     if (!response.ok) throw new Error(JSON.stringify(body))
     return body
@@ -145,14 +152,14 @@ export class Stage {
     return found
   }
 
-  follow(load: Load, urls: readonly string[], options?: FollowerOptions): Follower {
-    const follower = new Follower(load, urls, options)
+  follow(load: Load, urls: readonly string[], options: FollowerOptions = {}): Follower {
+    const follower = new Follower(load, urls, { ...options, token: this.token })
     this.watchers.push(follower)
     return follower
   }
 
   read(load: Load, url: string, milliseconds?: number): Reader {
-    const reader = new Reader(load, url, milliseconds === undefined ? {} : { milliseconds })
+    const reader = new Reader(load, url, { milliseconds, token: this.token })
     this.watchers.push(reader)
     return reader
   }
