@@ -22,10 +22,10 @@ async function run(options: Options): Promise<number> {
     const commands = [...Object.keys(workloads), 'all', 'peers', 'soak', 'strings'].join(', ')
     throw new Error(`${command === undefined ? 'No command' : `There is no command "${command}"`}; one of ${commands}.\n\n${USAGE}`)
   }
-  if (options.workers > 1) {
-    const { workers, seed, input, output, feed, park } = options
+  if (options.workers * options.processes > 1) {
+    const { workers, processes, seed, input, output, feed, wait } = options
     const data = { workload: command, args: rest.map(Number), seed, forms: { input, output }, feed }
-    const result = await runParallelWorkload({ ...data, workers, spin: !park })
+    const result = await runParallelWorkload({ ...data, workers, processes, waiting: wait })
     console.log(JSON.stringify({ ...result, ...marks(options) }))
     return 0
   }
@@ -36,11 +36,12 @@ async function run(options: Options): Promise<number> {
 }
 
 /** What is not as in the figures that count. */
-function marks({ engine, input, output, seed, workers, feed, park }: Options): object {
+function marks({ engine, input, output, seed, workers, processes, feed, wait }: Options): object {
   return {
     ...(engine === 'millrace' ? { workers } : {}),
-    ...(workers > 1 && feed === 'one' ? { feed } : {}),
-    ...(workers > 1 && park ? { park } : {}),
+    ...(processes > 1 ? { processes } : {}),
+    ...(workers * processes > 1 && feed === 'one' ? { feed } : {}),
+    ...(workers * processes > 1 && wait !== 'adapt' ? { wait } : {}),
     ...(engine === 'millrace' && input !== 'rows' ? { input } : {}),
     ...(engine === 'millrace' && output !== 'columns' ? { output } : {}),
     ...(seed !== DEFAULT_SEED ? { seed } : {}),

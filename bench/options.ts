@@ -1,5 +1,6 @@
 /** The command line of the benchmarks. */
 import { parseArgs } from 'node:util'
+import type { Waiting } from './parallel-run.ts'
 import { DEFAULT_SEED } from './random.ts'
 
 export interface Options {
@@ -12,10 +13,12 @@ export interface Options {
   readonly output: 'columns' | 'rows'
   readonly engine: 'millrace' | 'handrolled'
   readonly repeats: number
-  /** 1: embedded in this thread. */
+  /** Threads of each process; 1 in 1 process: embedded in this thread. */
   readonly workers: number
+  readonly processes: number
   readonly feed: 'all' | 'one'
-  readonly park: boolean
+  /** How several workers wait. */
+  readonly wait: Waiting
   readonly quick: boolean
 }
 
@@ -31,8 +34,9 @@ options:
   --output columns|rows       how changes leave (default columns)
   --state memory              where state lives (only memory so far)
   --workers N                 worker threads, each of which feeds its share (default 1: this thread, embedded)
+  --processes P               so many processes of N threads each (default 1)
   --feed all|one              with several workers: all feed their share, or one feeds everything (default all)
-  --park                      with several workers: they sleep while they wait, instead of spinning
+  --wait adapt|spin|park      with several workers: they spin while cores are free (default), never sleep, or never spin
   --repeats N                 runs a case in all and peers; medians are printed (default 3)
   --quick                     a run under 20 s`
 
@@ -48,8 +52,9 @@ export function parseOptions(argv: readonly string[]): Options {
       engine: { type: 'string', default: 'millrace' },
       state: { type: 'string', default: 'memory' },
       workers: { type: 'string', default: '1' },
+      processes: { type: 'string', default: '1' },
       feed: { type: 'string', default: 'all' },
-      park: { type: 'boolean', default: false },
+      wait: { type: 'string', default: 'adapt' },
       repeats: { type: 'string' },
       quick: { type: 'boolean', default: false },
     },
@@ -64,8 +69,9 @@ export function parseOptions(argv: readonly string[]): Options {
     repeats: wholeNumber('repeats', values.repeats ?? (values.quick ? '1' : '3')),
     quick: values.quick,
     workers: wholeNumber('workers', values.workers),
+    processes: wholeNumber('processes', values.processes),
     feed: oneOf('feed', values.feed, ['all', 'one']),
-    park: values.park,
+    wait: oneOf<Waiting>('wait', values.wait, ['adapt', 'spin', 'park']),
   }
 }
 

@@ -23,4 +23,6 @@ export interface WorkerResult {
   readonly checksums: readonly number[]
   readonly rows: number
   readonly diffs: number
+  /** CPU time of the worker's whole process during the rounds. */
+  readonly processMilliseconds: number
 }

@@ -1,25 +1,18 @@
-/** Runs one workload on several worker threads and puts the workers' figures together into the protocol's result line. */
-import { NodeThreads } from '../runtime/env/node-threads.ts'
-import { runParallel } from '../worker/parallel.ts'
+/** Runs one workload on several workers and puts their figures together into the protocol's result line. */
 import type { ProgramData, WorkerResult } from './parallel-options.ts'
+import { runProgramOn, type Waiting } from './parallel-run.ts'
 import { parametersOf, quantile, type Result, tenths } from './runner.ts'
 import { workloads } from './workloads.ts'
 
 export interface ParallelRun extends ProgramData {
+  /** Threads of each process. */
   readonly workers: number
-  readonly spin: boolean
+  readonly processes: number
+  readonly waiting: Waiting
 }
 
-export async function runParallelWorkload({ workers, spin, ...data }: ParallelRun): Promise<Result> {
-  const cpuStart = process.cpuUsage()
-  const reports = await runParallel({
-    threads: new NodeThreads(),
-    module: new URL(`./parallel-program${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
-    workers,
-    data,
-    spinAlways: spin,
-  })
-  const cpu = process.cpuUsage(cpuStart)
+export async function runParallelWorkload({ workers, processes, waiting, ...data }: ParallelRun): Promise<Result> {
+  const { reports, memoryMegabytes } = await runProgramOn({ module: 'parallel-program', workers, processes, waiting, data })
   const results = reports.map(([result]) => result as WorkerResult)
   const { workload, args } = data
   const { batch, rounds } = parametersOf(workload, args)
@@ -32,6 +25,7 @@ export async function runParallelWorkload({ workers, spin, ...data }: ParallelRu
   }
   const roundsMs = Math.max(...results.map((result) => result.roundsMilliseconds))
   const [{ latencies }] = results
+  const firstOfEach = results.filter((_, worker) => worker % workers === 0)
   return {
     engine: 'millrace',
     workload,
@@ -41,13 +35,13 @@ export async function runParallelWorkload({ workers, spin, ...data }: ParallelRu
     updates_per_s: Math.round((workloads[workload].changes * batch * rounds) / (roundsMs / 1000)),
     p50_us: tenths(1000 * quantile(latencies, 0.5)),
     p99_us: tenths(1000 * quantile(latencies, 0.99)),
-    rss_mb: Math.round(process.resourceUsage().maxRSS / 1024),
+    rss_mb: Math.round(memoryMegabytes),
     checksum,
     out_rows: sum((result) => result.rows),
     trace,
     load_checksum: sum((result) => result.loadChecksum) % 2 ** 32,
     load_rows: sum((result) => result.loadRows),
     diffs: sum((result) => result.diffs),
-    rounds_cpu_ms: tenths((cpu.user + cpu.system) / 1000),
+    rounds_cpu_ms: tenths(firstOfEach.reduce((total, result) => total + result.processMilliseconds, 0)),
   }
 }

@@ -1,4 +1,4 @@
-/** A thread's side of `parallel.ts`: a worker, and rings to its siblings. */
+/** A thread's side of `parallel.ts`: a worker, rings to its siblings, and one to the main thread for workers of other processes. */
 import { Waiter } from '../runtime/channel/doorbell.ts'
 import { type RingAtomics, sharedAtomics } from '../runtime/channel/ring-atomics.ts'
 import type { RingOutbox } from '../runtime/channel/ring-outbox.ts'
@@ -10,18 +10,26 @@ import { invariant } from '../runtime/error.ts'
 import { encodeMessage } from '../runtime/protocol/codec.ts'
 import type { PeerMessage } from '../runtime/protocol/message.ts'
 import { CONTROL, MeshEnd, type MeshMemory } from './local-mesh.ts'
+import { OUTBOUND_WINDOW_BYTES } from './thread-actor.ts'
 import { Worker } from './worker.ts'
 
 /** Bytes that are taken from one ring before the worker gets a turn. */
 const TAKE_BYTES = 256 << 10
-const PARK_MILLISECONDS = 1000
+/** Whoever sleeps is woken: a wakeup that were lost would be a mistake, not to be covered up by looking now and then. */
+const UNTIL_WOKEN = Number.POSITIVE_INFINITY
 
 export interface ParallelData {
   readonly mesh: MeshMemory
+  /** The number of this worker, of the first one in its process, and how many there are in all processes. */
   readonly index: number
+  readonly first: number
+  readonly workers: number
   readonly spinAlways: boolean
   readonly data: unknown
 }
+
+/** What a thread tells the main thread. */
+export type ThreadWord = Reported | { readonly kind: 'ended' }
 
 export interface Reported {
   readonly kind: 'report'
@@ -30,12 +38,14 @@ export interface Reported {
 
 /** What a program has. */
 export interface ProgramContext<D> {
-  /** Of this worker, from 0 on, and how many there are. */
+  /** Of this worker, from 0 on, and how many there are in all processes. */
   readonly index: number
   readonly workers: number
   readonly data: D
   readonly worker: Worker
-  /** Takes what siblings sent, lets the worker do a bounded amount of work, and sends what it says. Whether there was anything to do. */
+  /** False while much waits to be sent: who feeds then steps first. */
+  readonly wantsFeed: boolean
+  /** Takes what others sent, lets the worker do a bounded amount of work, and sends what it says. Whether there was anything to do. */
   step(): boolean
   /** Steps while the condition holds; while there is nothing to do, spins or sleeps. */
   stepWhile(condition: () => boolean): void
@@ -53,6 +63,13 @@ export function runProgram<D>(surroundings: ThreadSurroundings, program: (contex
   thread.end()
 }
 
+/** A ring that is read, with its memory as words, so that nothing is allocated for a message. */
+interface Incoming {
+  readonly reader: RingReader
+  readonly bytes: Uint8Array
+  readonly words: Int32Array
+}
+
 class ParallelThread<D> implements ProgramContext<D> {
   readonly index: number
   readonly workers: number
@@ -60,28 +77,43 @@ class ParallelThread<D> implements ProgramContext<D> {
   readonly worker: Worker
   private readonly atomics: RingAtomics
   private readonly mesh: MeshEnd
+  private readonly first: number
   private readonly toMain: RingOutbox
-  private readonly outboxes: readonly (RingOutbox | null)[]
-  private readonly siblings: readonly RingReader[]
+  private readonly siblings: readonly (RingOutbox | null)[]
+  private readonly incoming: readonly Incoming[]
   private readonly waiter: Waiter
+  /** For siblings, and for other processes. */
   private readonly encoder = new WireEncoder(false)
+  private readonly farEncoder = new WireEncoder(true)
   private readonly decoder = new WireDecoder()
   private inbox: PeerMessage[] = []
   private spare: PeerMessage[] = []
+  private sent = 0
 
-  constructor({ mesh, index, spinAlways, data }: ParallelData, atomics: RingAtomics) {
-    const end = new MeshEnd(mesh, index, atomics)
+  constructor({ mesh, index, first, workers, spinAlways, data }: ParallelData, atomics: RingAtomics) {
+    const local = index - first
+    const end = new MeshEnd(mesh, local, atomics)
     this.index = index
-    this.workers = mesh.threads
+    this.workers = workers
     this.data = data as D
-    this.worker = new Worker(index, ShardTable.even(1, mesh.threads))
+    this.worker = new Worker(index, ShardTable.even(1, workers))
+    this.worker.outlet = (to, message) => this.send(to, message)
     this.atomics = atomics
     this.mesh = end
+    this.first = first
     this.toMain = end.outboxes[end.main] as RingOutbox
-    this.outboxes = end.outboxes.slice(0, end.main)
-    this.siblings = end.readers.slice(0, end.main).filter((reader) => reader !== null)
+    this.siblings = end.outboxes.slice(0, end.main)
+    this.incoming = end.readers
+      .filter((reader) => reader !== null)
+      .map((reader) => ({ reader, bytes: reader.source, words: new Int32Array(reader.source.buffer) }))
     const spinning = { words: end.board, index: end.spinning, most: mesh.spinners, always: spinAlways }
-    this.waiter = new Waiter(end.doorbells[index], spinning, atomics)
+    this.waiter = new Waiter(end.doorbells[local], spinning, atomics)
+  }
+
+  get wantsFeed(): boolean {
+    let bytes = this.toMain.waitingBytes
+    for (const outbox of this.siblings) if (outbox !== null) bytes += outbox.waitingBytes
+    return bytes <= OUTBOUND_WINDOW_BYTES
   }
 
   step(): boolean {
@@ -90,11 +122,11 @@ class ParallelThread<D> implements ProgramContext<D> {
     if (worker.idle) this.takeMessages()
     const inbox = this.inbox
     this.inbox = this.spare
-    const outbox = worker.step(inbox)
-    const worked = inbox.length > 0 || outbox.length > 0 || !worker.idle
+    this.sent = 0
+    worker.step(inbox)
+    const worked = inbox.length > 0 || this.sent > 0 || !worker.idle
     inbox.length = 0
     this.spare = inbox
-    for (let i = 0; i < outbox.length; i++) this.send(outbox[i].to, outbox[i].message)
     const moved = this.flush()
     return worked || moved
   }
@@ -103,43 +135,41 @@ class ParallelThread<D> implements ProgramContext<D> {
     while (condition()) {
       if (this.step()) continue
       invariant(this.workers > 1, 'a program waits for what nothing will bring about')
-      this.waiter.wait(this.hasWork, PARK_MILLISECONDS)
+      this.waiter.wait(this.hasWork, UNTIL_WOKEN)
     }
   }
 
   report(value: unknown): void {
-    const reported: Reported = { kind: 'report', value }
-    this.toMain.send(CONTROL, encodeMessage(reported))
-    this.toMain.flush()
+    this.tell({ kind: 'report', value })
   }
 
   end(): void {
     const { atomics, mesh } = this
+    this.tell({ kind: 'ended' })
     atomics.add(mesh.board, mesh.ended, 1)
-    for (let thread = 0; thread < this.workers; thread++) mesh.doorbells[thread].ring()
+    for (let thread = 0; thread < mesh.main; thread++) mesh.doorbells[thread].ring()
     const isLast = () => atomics.load(mesh.board, mesh.ended) === this.workers
-    while (!isLast() || this.toMain.isWaiting) if (!this.step()) this.waiter.wait(() => this.hasWork() || isLast(), PARK_MILLISECONDS)
+    while (!isLast() || this.toMain.isWaiting) if (!this.step()) this.waiter.wait(() => this.hasWork() || isLast(), UNTIL_WOKEN)
+  }
+
+  private tell(word: ThreadWord): void {
+    this.toMain.send(CONTROL, encodeMessage(word))
+    this.toMain.flush()
   }
 
   private send(to: number, message: PeerMessage): void {
-    if (to === this.index) {
-      this.inbox.push(message)
-      return
-    }
-    const outbox = this.outboxes[to] as RingOutbox
-    const length = this.encoder.measure(message)
-    const offset = outbox.reserve(length)
-    if (offset < 0) outbox.send(this.index, this.encoder.encode(message))
-    else {
-      this.encoder.write(message, outbox.writer.words, outbox.writer.bytes, offset)
-      outbox.commit(this.index, length)
-    }
+    this.sent++
+    const sibling = to - this.first
+    if (to === this.index) this.inbox.push(message)
+    else if (sibling >= 0 && sibling < this.mesh.main) write(this.encoder, message, this.siblings[sibling] as RingOutbox, this.index)
+    else write(this.farEncoder, message, this.toMain, to)
   }
 
   private takeMessages(): void {
-    for (const reader of this.siblings) {
-      for (let bytes = 0; bytes < TAKE_BYTES && reader.next(); bytes += reader.length) {
-        this.inbox.push(this.decoder.read(reader.view()))
+    for (const { reader, words, bytes } of this.incoming) {
+      for (let taken = 0; taken < TAKE_BYTES && reader.next(); taken += reader.length) {
+        const isInRing = reader.source === bytes
+        this.inbox.push(isInRing ? this.decoder.readAt(words, bytes, reader.offset, reader.length) : this.decoder.read(reader.view()))
         reader.release()
       }
     }
@@ -147,12 +177,23 @@ class ParallelThread<D> implements ProgramContext<D> {
 
   private flush(): boolean {
     let moved = this.toMain.flush()
-    for (const outbox of this.outboxes) if (outbox?.flush()) moved = true
+    for (const outbox of this.siblings) if (outbox?.flush()) moved = true
     return moved
   }
 
   private readonly hasWork = (): boolean => {
-    for (const reader of this.siblings) if (reader.hasMore) return true
+    for (const { reader } of this.incoming) if (reader.hasMore) return true
     return this.flush()
+  }
+}
+
+/** In place if there is room. */
+function write(encoder: WireEncoder, message: PeerMessage, outbox: RingOutbox, tag: number): void {
+  const length = encoder.measure(message)
+  const offset = outbox.reserve(length)
+  if (offset < 0) outbox.send(tag, encoder.encode(message))
+  else {
+    encoder.write(message, outbox.writer.words, outbox.writer.bytes, offset)
+    outbox.commit(tag, length)
   }
 }
