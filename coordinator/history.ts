@@ -9,6 +9,9 @@ export interface HistoryEvent {
   readonly text: string
 }
 
+/** Whoever tries in vain says one thing, often: looked for among so many last events. */
+const REPEATS_WITHIN = 8
+
 export class History {
   readonly events: HistoryEvent[] = []
   private readonly clock: Clock
@@ -26,6 +29,17 @@ export class History {
     this.events.push(event)
     if (this.events.length > this.maximum) this.events.shift()
     this.onEvent?.(event)
+  }
+
+  /** What is said again while it is among the last events only moves to the end, and nobody is told. */
+  addOnce(group: string | null, text: string): void {
+    const before = this.events.findLastIndex((one) => one.text === text && one.group === group)
+    if (before < 0 || before < this.events.length - REPEATS_WITHIN) {
+      this.add(group, text)
+      return
+    }
+    this.events.splice(before, 1)
+    this.events.push({ at: isoTime(this.clock.now()), group, text })
   }
 }
 

@@ -132,7 +132,7 @@ export class Leader implements GroupLeader {
       } catch (error) {
         if (!isCode(error, 'STORE')) throw error
         if (!term.leads() || term.now() >= until) return
-        term.history.add(participant.group, `a bundle could not be read: ${messageOf(error)}`)
+        term.history.addOnce(participant.group, `a bundle could not be read: ${messageOf(error)}`)
       }
       await term.pause(BUNDLE_RETRY_MILLISECONDS)
     }

@@ -108,7 +108,7 @@ export class Membership implements SessionEvents {
       session.send(refused)
       session.close(refused.message)
       this.sessions.delete(session)
-      this.term.history.add(null, `refused a process at ${session.remote}: ${refused.message}`)
+      this.term.history.addOnce(null, `refused a process at ${session.remote}: ${refused.message}`)
       return
     }
     const now = this.term.now()

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { CrashLoop } from '../../coordinator/crash-loop.ts'
 import { decodeFromProcess } from '../../coordinator/from-process.ts'
 import { refusal } from '../../coordinator/hello.ts'
+import { History } from '../../coordinator/history.ts'
 import { DEFAULT_LIMITS } from '../../coordinator/options.ts'
 import { ReplayLog } from '../../coordinator/replay-log.ts'
 import { sha256 } from '../../coordinator/sha256.ts'
@@ -88,6 +89,22 @@ test('generations that begin again and again wait, longer each time, and no more
     loop.note(now)
     expect(loop.wait(now) / 1000).toBe(expected)
   }
+})
+
+test('history is bounded, and who tries in vain does not fill it', () => {
+  let now = 0
+  const heard: string[] = []
+  const history = new History({ now: () => now, monotonic: () => now }, 20, ({ text }) => heard.push(text))
+  history.add('default', 'it began')
+  for (let i = 0; i < 100; i++) {
+    now += 1_000_000
+    history.addOnce(null, `refused ${i % 3}`)
+  }
+  expect(heard).toEqual(['it began', 'refused 0', 'refused 1', 'refused 2'])
+  expect(history.events.map(({ text }) => text)).toEqual(['it began', 'refused 1', 'refused 2', 'refused 0'])
+  expect(history.events[3].at).toBe('1970-01-01T00:01:40.000Z')
+  for (let i = 0; i < 100; i++) history.add(null, `event ${i}`)
+  expect(history.events).toHaveLength(20)
 })
 
 describe('messages of processes', () => {
