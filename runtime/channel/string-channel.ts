@@ -26,8 +26,8 @@ export class StringSender {
   strings: string[] = []
   private readonly dictionary: Dictionary
   private readonly once: boolean
-  /** By id, a bit: told in this epoch. */
-  private told = new Int32Array(64)
+  /** By id, a bit: told in this epoch. Null always is. */
+  private told = Int32Array.of(1)
   private epoch = OWN_STRINGS
 
   /** @param once whether each string is told once (protocol 2), or with each frame (protocol 1) */
@@ -46,13 +46,15 @@ export class StringSender {
     if (this.once && this.epoch !== this.dictionary.sweeps) {
       this.epoch = this.dictionary.sweeps
       this.told.fill(0)
+      this.told[0] = 1
     }
+    if (this.knowsAll(batch, interned, from)) return batch.n
     let bytes = 0
     for (let row = from; row < batch.n; row++) {
       const before = this.ids.length
       for (let k = 0; k < interned.length; k++) {
         const id = batch.columns[interned[k]][row]
-        if (id === 0 || this.knows(id)) continue
+        if (this.knows(id)) continue
         const s = this.dictionary.get(id)
         this.ids.push(id)
         this.strings.push(s)
@@ -79,6 +81,12 @@ export class StringSender {
     return OWN_STRINGS
   }
 
+  /** The usual case, in a loop for each column. */
+  private knowsAll(batch: Batch, interned: readonly number[], from: number): boolean {
+    for (let k = 0; k < interned.length; k++) if (!areTold(this.told, batch.columns[interned[k]], from, batch.n)) return false
+    return true
+  }
+
   private knows(id: number): boolean {
     const { told } = this
     if (id >> 5 >= told.length) {
@@ -94,6 +102,15 @@ export class StringSender {
     this.ids = this.ids.slice(0, from)
     this.strings = this.strings.slice(0, strings)
   }
+}
+
+function areTold(told: Int32Array, ids: Int32Array, from: number, end: number): boolean {
+  const limit = 32 * told.length
+  for (let i = from; i < end; i++) {
+    const id = ids[i]
+    if (id >= limit || ((told[id >> 5] >>> (id & 31)) & 1) === 0) return false
+  }
+  return true
 }
 
 export class StringReceiver {
