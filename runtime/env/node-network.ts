@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { MillraceError } from '../error.ts'
 import type { Connection, ConnectOptions, TlsIdentity } from './connection.ts'
 import {
+  type ConnectionOptions,
   type FetchOptions,
   type HttpHandler,
   type HttpServer,
@@ -15,11 +16,10 @@ import {
   type ServeOptions,
   withToken,
 } from './network.ts'
-import { connectOnNode } from './node-connect.ts'
 import { fetchWithIdentity } from './node-fetch.ts'
 import { PendingSockets } from './node-pending-sockets.ts'
 import { isTrusted, secureContextOptions } from './node-tls.ts'
-import { NodeUpgrade } from './node-upgrade.ts'
+import type { NodeUpgrade } from './node-upgrade.ts'
 import { type Refusal, refusalBody, WRONG_CERTIFICATE } from './refusal.ts'
 
 /** Sockets at one time that have not sent the headers of a first request. */
@@ -54,7 +54,7 @@ export class NodeNetwork implements Network {
       if (!isTrusted(incoming.socket, options.tls)) refuse(outgoing, WRONG_CERTIFICATE)
       else void answer(incoming, outgoing, handler, options)
     })
-    const upgrade = options.connections === undefined ? null : new NodeUpgrade(options.connections, options.tls, tell(options))
+    const upgrade = options.connections === undefined ? null : await newUpgrade(options.connections, options)
     if (upgrade !== null)
       server.on('upgrade', (incoming, socket, head) => {
         pending.settle(incoming.socket)
@@ -77,7 +77,8 @@ export class NodeNetwork implements Network {
     }
   }
 
-  connect(url: string, options?: ConnectOptions): Promise<Connection> {
+  async connect(url: string, options?: ConnectOptions): Promise<Connection> {
+    const { connectOnNode } = await import('./node-connect.ts')
     return connectOnNode(url, options)
   }
 
@@ -85,6 +86,12 @@ export class NodeNetwork implements Network {
     const authorized = withToken(request, options.token)
     return options.tls === undefined ? fetch(authorized) : fetchWithIdentity(authorized, options.tls)
   }
+}
+
+/** What speaks WebSocket is loaded when it is used: programs that only serve HTTP, and bundles of them, do without it. */
+async function newUpgrade(connections: ConnectionOptions, options: ServeOptions): Promise<NodeUpgrade> {
+  const { NodeUpgrade } = await import('./node-upgrade.ts')
+  return new NodeUpgrade(connections, options.tls, tell(options))
 }
 
 function newServer(tls: TlsIdentity | undefined): Server {
