@@ -1,66 +1,12 @@
 /** What threads answer: to wrong rows, to reads and followers, to failures, and to commands of dataflows that are gone. */
 import { expect, test } from 'vitest'
-import {
-  array,
-  bool,
-  bytes,
-  count,
-  decimal,
-  float64,
-  int32,
-  int64,
-  job,
-  json,
-  max,
-  min,
-  nullable,
-  stream,
-  table,
-  text,
-  timestamp,
-} from '../../millrace.ts'
-import type { InputDefinitions } from '../../operators/input-definition.ts'
-import type { Job, OutputDefinitions } from '../../operators/job.ts'
+import { count, int32, job, max, min, stream, table, text } from '../../millrace.ts'
 import { ShardTable } from '../../runtime/channel/shard-table.ts'
 import { WireEncoder } from '../../runtime/channel/wire.ts'
 import { SeededRandom } from '../../runtime/env/seeded-random.ts'
-import { decodeMessage, encodeMessage } from '../../runtime/protocol/codec.ts'
-import type { Feed, RowsRead, ThreadCommand } from '../../runtime/protocol/thread.ts'
+import type { Feed, ThreadCommand } from '../../runtime/protocol/thread.ts'
 import { add, type Multiset, plain } from '../oracle/multiset.ts'
-import { type Answer, JobTable, Threads } from './threads.ts'
-
-const ALL_COLUMNS = {
-  i: int32,
-  l: int64,
-  f: float64,
-  b: bool,
-  s: text,
-  t: timestamp,
-  d: decimal,
-  y: bytes,
-  j: json(),
-  a: array(nullable(int64)),
-  n: nullable(text),
-}
-
-function started(j: unknown, workers = 2, seed = 1): Threads {
-  const random = new SeededRandom(seed)
-  const threads = new Threads(workers, new JobTable(), (bound) => random.below(bound))
-  threads.configure(1, workers)
-  threads.install(1, j as Job<InputDefinitions, OutputDefinitions>)
-  threads.settle()
-  return threads
-}
-
-/** Mints a time, and shows it. */
-function tick(threads: Threads, time: number, dataflow = 1): void {
-  threads.advance(dataflow, time)
-  threads.settle()
-  expect(threads.broken).toEqual([])
-  expect(threads.failed.filter((one) => one.dataflow === dataflow)).toEqual([])
-  expect(threads.show(dataflow)).toBe(time)
-  threads.settle()
-}
+import { type Answer, JobTable, started, Threads, tick } from './threads.ts'
 
 function sum({ rows }: Answer): Record<string, number> {
   const set: Multiset = new Map()
@@ -479,35 +425,4 @@ test.each([1, 40])('texts and keys that nobody has any more are forgotten, with 
   }
   expect(threads.broken).toEqual([])
   expect(most).toBeLessThan(12.5 * times)
-})
-
-test('rows of all types cross as messages, in and out', () => {
-  const j = job('j', { t: table(ALL_COLUMNS) }, ({ t }) => ({ t: t.keyBy('i') }))
-  const threads = started(j)
-  const rows = [
-    { i: 1, l: 5n, f: 0.5, b: true, s: 'a', t: 7n, d: '1.10', y: Uint8Array.of(0, 255), j: { a: [1, null] }, a: [1n, null], n: null },
-    { i: 2, l: -(2n ** 63n), f: Number.NaN, b: false, s: '', t: 10n ** 15n, d: '-3', y: Uint8Array.of(), j: null, a: [], n: 'x' },
-  ]
-  const fed: Feed = { kind: 'feed', dataflow: 1, input: 't', runs: [{ op: 'insert', rows }] }
-  threads.send(1, decodeMessage<Feed>(encodeMessage(fed)))
-  tick(threads, 1)
-  expect(threads.read(1, 't', 1, { errors: true }).rows).toEqual([])
-  const { rows: read } = threads.read(1, 't', 1)
-  const answer: RowsRead = { kind: 'rows', request: 1, rows: read, error: null }
-  const told = decodeMessage<RowsRead>(encodeMessage(answer)).rows.map(({ row, diff }) => ({
-    row: { ...row, y: [...(row['y'] as Uint8Array)] },
-    diff,
-  }))
-  expect(told.sort((a, b) => Number(a.row['i' as never]) - Number(b.row['i' as never]))).toEqual(
-    rows.map((row) => ({ row: { ...row, y: [...row.y] }, diff: 1 })),
-  )
-})
-
-test('many changes of one time come in several messages', () => {
-  const threads = started(job('j', { t: table({ id: int32 }) }, ({ t }) => ({ t })))
-  const { heard } = threads.follow(1, 't', 0)
-  threads.feed(1, 't', [{ op: 'insert', rows: Array.from({ length: 10_000 }, (_, id) => ({ id })) }])
-  tick(threads, 1)
-  expect(heard.upTo(1).size).toBe(10_000)
-  expect(heard.longest).toBe(1024)
 })

@@ -1,8 +1,10 @@
 /** Thread services of one generation in one process under a seeded scheduler, and a main thread that keeps to the protocol. */
 
+import { expect } from 'vitest'
 import type { InputDefinitions } from '../../operators/input-definition.ts'
 import type { Job, OutputDefinitions } from '../../operators/job.ts'
 import { ShardTable } from '../../runtime/channel/shard-table.ts'
+import { SeededRandom } from '../../runtime/env/seeded-random.ts'
 import type { ChangeRun } from '../../runtime/protocol/change-run.ts'
 import type { ThreadStats } from '../../runtime/protocol/control.ts'
 import type { CountedRow, DataflowInstalled, OutputShape, ReadOutput, ThreadCommand, ThreadEvent } from '../../runtime/protocol/thread.ts'
@@ -304,4 +306,24 @@ export class Threads {
       throw new Error(`changes at ${time} are not consolidated`)
     if (changes.some(({ diff }) => diff === 0)) throw new Error(`a change at ${time} is none`)
   }
+}
+
+/** Threads that run one job, as dataflow 1. */
+export function started(j: unknown, workers = 2, seed = 1): Threads {
+  const random = new SeededRandom(seed)
+  const threads = new Threads(workers, new JobTable(), (bound) => random.below(bound))
+  threads.configure(1, workers)
+  threads.install(1, j as Job<InputDefinitions, OutputDefinitions>)
+  threads.settle()
+  return threads
+}
+
+/** Mints a time, and shows it. */
+export function tick(threads: Threads, time: number, dataflow = 1): void {
+  threads.advance(dataflow, time)
+  threads.settle()
+  expect(threads.broken).toEqual([])
+  expect(threads.failed.filter((one) => one.dataflow === dataflow)).toEqual([])
+  expect(threads.show(dataflow)).toBe(time)
+  threads.settle()
 }
