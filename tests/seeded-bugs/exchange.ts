@@ -22,9 +22,10 @@ export const bugs: readonly SeededBug[] = [
   },
   {
     ...sender,
+    file: 'runtime/channel/frame-sender.ts',
     title: 'frames that are sent are not counted',
-    find: 'exchanger.count(target, batch.time, 1)',
-    replace: 'exchanger.count(target, batch.time, 0)',
+    find: 'exchanger.count(target, time, 1)',
+    replace: 'exchanger.count(target, time, 0)',
   },
   {
     ...receiver,
