@@ -1,9 +1,10 @@
 /**
- * input: where rows enter a dataflow: sessions of row objects or columns, flushed downstream in chunks before the commit.
+ * input: where rows enter a dataflow: sessions of row objects or columns, in chunks that are flushed downstream before the commit.
  *
- * State: the chunk that is being filled.
+ * State: the chunk that is being filled, and those that wait: of the call under way, since a call is taken as a whole or not at all
+ * and a reader may take no removals; while the dataflow runs; and where there is no timeline.
  * Times: gives the current time of the timeline to what it flushes; a commit ends that time.
- * Cost: one generated loop per chunk; about 10 ns a row of two int32 columns.
+ * Cost: one generated loop per chunk; about 10 ns a row of two int32 columns. Memory for the rows of one call.
  *
  * @example
  *   input.changeRows([{ src: 1, dst: 2 }], 1)
@@ -26,6 +27,8 @@ export class InputOperator extends Operator {
   private timeline: Timeline | null
   private readonly pool: BatchPool
   protected open: Batch | null = null
+  /** Chunks that are complete and wait, in order. */
+  private readonly full: Batch[] = []
   private begun = false
 
   /** Without a timeline rows are taken once `start` has given one. `widths` has words for more columns than the schema. */
@@ -45,7 +48,7 @@ export class InputOperator extends Operator {
 
   /** Whether rows wait for the commit. */
   get pending(): boolean {
-    return this.begun || this.open !== null
+    return this.begun || this.full.length > 0 || (this.open !== null && this.open.n > 0)
   }
 
   /** Whether rows of the time under way have gone downstream. */
@@ -55,61 +58,58 @@ export class InputOperator extends Operator {
 
   /** Adds `difference` to the multiplicity of each row: of all, or of none when it throws BAD_ROW for a wrong one. */
   changeRows(rows: readonly object[], difference: number): void {
+    const { codec, dataflow } = this
     const n = rows.length
-    const before = this.open?.n ?? 0
-    let isHere = true
-    let i = 0
-    try {
-      while (i < n) {
-        const batch = this.chunk()
-        const take = Math.min(n - i, batch.n < CHUNK_ROWS ? CHUNK_ROWS - batch.n : CHUNK_ROWS)
-        batch.reserve(batch.n + take)
-        this.codec.writeRows(rows, i, i + take, batch, difference, this.dataflow.dictionary)
-        i += take
-        if (batch.n >= CHUNK_ROWS && this.flush()) isHere = false
-      }
-    } catch (error) {
-      if (isHere && this.open !== null) this.open.n = before
-      else if (i > 0) this.changeRows(rows.slice(0, i), -difference)
-      throw error
-    }
+    const batch = this.chunkFor(n)
+    if (n <= CHUNK_ROWS) {
+      codec.writeRows(rows, 0, n, batch, difference, dataflow.dictionary)
+      if (batch.n === CHUNK_ROWS) this.flush()
+    } else this.fillChunks(n, (from, to, chunk) => codec.writeRows(rows, from, to, chunk, difference, dataflow.dictionary))
   }
 
   /** The same for columns of values. */
   changeColumns(columns: Readonly<Record<string, ArrayLike<unknown>>>, n: number, differences: number | ArrayLike<number>): void {
-    const before = this.open?.n ?? 0
-    let isHere = true
-    let i = 0
+    const { codec, dataflow } = this
+    const batch = this.chunkFor(n)
+    if (n <= CHUNK_ROWS) {
+      codec.writeColumns(columns, 0, n, batch, differences, dataflow.dictionary)
+      if (batch.n === CHUNK_ROWS) this.flush()
+    } else this.fillChunks(n, (from, to, chunk) => codec.writeColumns(columns, from, to, chunk, differences, dataflow.dictionary))
+  }
+
+  /** A chunk with room for a call of n rows or, if they do not fit one, an empty chunk: what other calls wrote is sent before. */
+  private chunkFor(n: number): Batch {
+    if (this.open !== null && this.open.n + n > CHUNK_ROWS) this.flush()
+    return this.chunk()
+  }
+
+  /** Writes n rows to new chunks, or none if that throws. Only then they are sent. */
+  private fillChunks(n: number, write: (from: number, to: number, chunk: Batch) => void): void {
+    const { full } = this
+    const waiting = full.length
     try {
-      while (i < n) {
-        const batch = this.chunk()
-        const take = Math.min(n - i, batch.n < CHUNK_ROWS ? CHUNK_ROWS - batch.n : CHUNK_ROWS)
-        batch.reserve(batch.n + take)
-        this.codec.writeColumns(columns, i, i + take, batch, differences, this.dataflow.dictionary)
-        i += take
-        if (batch.n >= CHUNK_ROWS && this.flush()) isHere = false
+      for (let from = 0; from < n; from += CHUNK_ROWS) {
+        const chunk = this.chunk()
+        write(from, Math.min(n, from + CHUNK_ROWS), chunk)
+        if (chunk.n === CHUNK_ROWS) this.setAside()
       }
     } catch (error) {
-      const back = typeof differences === 'number' ? -differences : Array.from({ length: i }, (_, j) => -differences[j])
-      if (isHere && this.open !== null) this.open.n = before
-      else if (i > 0) this.changeColumns(columns, i, back)
+      for (const chunk of full.splice(waiting)) chunk.release()
       throw error
     }
+    this.sendWaiting()
   }
 
   /** Sends what was written at the time that a commit closes. */
   seal(time: number): void {
-    const batch = this.open
     this.begun = false
-    if (batch !== null) {
-      this.open = null
-      batch.time = time
-      this.send(batch)
-    }
+    this.setAside()
+    this.sendAll(time)
     this.advance(time + 1)
   }
 
   override markDictionary(dictionary: Dictionary): void {
+    for (const batch of this.full) markBatch(dictionary, batch, this.schema.types)
     if (this.open !== null) markBatch(dictionary, this.open, this.schema.types)
   }
 
@@ -118,15 +118,37 @@ export class InputOperator extends Operator {
     return this.open
   }
 
-  /** Sends the chunk at the current time, and returns true; while the dataflow runs (a subscriber writes) it waits for the commit. */
-  flush(): boolean {
-    const { open, timeline } = this
-    if (open === null || timeline === null || this.dataflow.isRunning) return false
+  /** Sends what is written, if the time under way is known; while the dataflow runs (a subscriber writes) it waits for the commit. */
+  flush(): void {
+    this.setAside()
+    this.sendWaiting()
+  }
+
+  private setAside(): void {
+    if (this.open === null || this.open.n === 0) return
+    this.full.push(this.open)
     this.open = null
+  }
+
+  private sendWaiting(): void {
+    const { dataflow, timeline, full } = this
+    if (full.length === 0 || timeline === null || dataflow.isRunning) return
+    const time = timeline.current()
     this.begun = true
-    open.time = timeline.current()
-    this.send(open)
-    this.dataflow.run()
-    return true
+    // One chunk at a time through the whole dataflow: it is still in the cache.
+    while (full.length > 0) {
+      this.sendNext(time)
+      dataflow.run()
+    }
+  }
+
+  private sendAll(time: number): void {
+    while (this.full.length > 0) this.sendNext(time)
+  }
+
+  private sendNext(time: number): void {
+    const batch = this.full.shift() as Batch
+    batch.time = time
+    this.send(batch)
   }
 }
