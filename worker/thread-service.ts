@@ -44,6 +44,8 @@ export class ThreadService implements ThreadActor {
   private readonly options: ThreadServiceOptions
   private readonly outlet: ThreadOutlet
   private readonly stats: StatsCounter
+  /** Since the thread started. */
+  private readonly exchanged = { framesOut: 0, bytesOut: 0, framesIn: 0, bytesIn: 0 }
   private seat: Seat | null = null
   /** What this worker says to itself, and what the others have said. */
   private inbox: PeerMessage[] = []
@@ -82,6 +84,8 @@ export class ThreadService implements ThreadActor {
   takePeer(from: number, bytes: Uint8Array): void {
     const { seat } = this
     if (seat === null || seat.isDamaged || this.isBroken) return
+    this.exchanged.framesIn++
+    this.exchanged.bytesIn += bytes.length
     this.guarded(() => {
       try {
         const message = seat.codec.decode(from, bytes)
@@ -129,7 +133,12 @@ export class ThreadService implements ThreadActor {
   private work({ worker, codec }: Seat, inbox: readonly PeerMessage[], activations: number | undefined): void {
     for (const { to, message } of worker.step(inbox, activations)) {
       if (to === worker.index) this.inbox.push(message)
-      else this.outlet.peer(to, codec.encode(to, message))
+      else {
+        const bytes = codec.encode(to, message)
+        this.exchanged.framesOut++
+        this.exchanged.bytesOut += bytes.length
+        this.outlet.peer(to, bytes)
+      }
     }
   }
 
@@ -282,6 +291,7 @@ export class ThreadService implements ThreadActor {
       outboundBytes: this.outlet.outboundBytes,
       inboundMessages: inboundMessages + this.inbox.length + (worker?.waiting.length ?? 0),
       heapBytes,
+      exchanged: this.exchanged,
       dataflows: [...dataflows.values()].map((dataflow) => this.stats.of(dataflow)),
     }
     this.outlet.event({ kind: 'stats', stats })

@@ -42,6 +42,11 @@ export class KeptRows implements FollowedRows {
     this.hold = arrangement.hold(since, 'visible')
   }
 
+  /** Different rows that are there now; counts keys. */
+  get count(): number {
+    return this.end.stateStats()?.rows ?? 0
+  }
+
   /** Times before are read no more. */
   compactTo(time: number): void {
     if (time <= this.hold.time) return

@@ -114,6 +114,13 @@ export class ThreadDataflow {
     return rows > WAITING_ROWS
   }
 
+  /** By name of the output, where it keeps rows. */
+  get outputRows(): Record<string, number> {
+    const counts: Record<string, number> = {}
+    for (const [name, { rowCount }] of this.outputs) if (rowCount !== null) counts[name] = rowCount
+    return counts
+  }
+
   /** A time is minted: everything that was fed has it. */
   advance(time: number): void {
     this.minted.add(time)

@@ -26,6 +26,11 @@ export class ThreadOutput {
     this.errors = errors
   }
 
+  /** Null for an output that keeps none. */
+  get rowCount(): number | null {
+    return this.rows instanceof KeptRows ? this.rows.count : null
+  }
+
   /** @throws MillraceError CONFIG for an output that keeps no rows; as KeptRows.read */
   read(query: Pick<ReadOutput, 'errors' | 'asOf' | 'key' | 'from' | 'limit'>): CountedRow[] {
     if (query.errors) return this.errors.read(query)

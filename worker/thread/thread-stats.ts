@@ -11,6 +11,7 @@ const COUNTING_SHARE = 100
 interface Counted {
   readonly stateBytes: number
   readonly rows: number
+  readonly outputRows: Readonly<Record<string, number>>
   /** Not counted again before this. */
   readonly until: number
 }
@@ -25,9 +26,9 @@ export class StatsCounter {
   }
 
   of(dataflow: ThreadDataflow): DataflowStats {
-    const { stateBytes, rows } = this.count(dataflow)
+    const { stateBytes, rows, outputRows } = this.count(dataflow)
     const { id, complete, errorCount } = dataflow
-    return { dataflow: id, complete, holder: holderOf(dataflow), stateBytes, rows, errors: errorCount }
+    return { dataflow: id, complete, holder: holderOf(dataflow), stateBytes, rows, errors: errorCount, outputRows }
   }
 
   private count(dataflow: ThreadDataflow): Counted {
@@ -43,8 +44,9 @@ export class StatsCounter {
       rows += stats.rows
     }
     for (const table of dataflow.graph.keyTables) stateBytes += table.bytes
+    const { outputRows } = dataflow
     const end = this.monotonic()
-    const counted = { stateBytes, rows, until: end + COUNTING_SHARE * (end - start) }
+    const counted = { stateBytes, rows, outputRows, until: end + COUNTING_SHARE * (end - start) }
     this.counted.set(dataflow, counted)
     return counted
   }
