@@ -28,6 +28,10 @@ export const USAGE = `usage: npm run -s bench -- COMMAND [OPTION]...
   peers [WORKLOAD]...         the same work on other engines beside ours, in turn; installs them into bench/peers
   soak                        a million rounds of small changes: latency and memory stay level
   strings                     ever-new strings in a sliding window: memory stays level
+  recovery                    one of three worker processes is killed under load: until it is noticed, and until all is whole
+  idle                        a cluster that has nothing to do: bytes between processes, and processor time
+  slow-worker                 one worker is a hundred times slower for a minute: memory stays bounded
+  groups                      a job that burns its group's processor time: reads of another group's job
 options:
   --seed S                    the input's random seed (default ${DEFAULT_SEED})
   --input rows|columns        how rows enter (default rows)
@@ -37,7 +41,7 @@ options:
   --processes P               so many processes of N threads each (default 1)
   --feed all|one              with several workers: all feed their share, or one feeds everything (default all)
   --wait adapt|spin|park      with several workers: they spin while cores are free (default), never sleep, or never spin
-  --repeats N                 runs a case in all and peers; medians are printed (default 3)
+  --repeats N                 runs a case in all, peers and recovery; medians are printed (default 3)
   --quick                     a run under 20 s`
 
 /** @throws Error, with what to do, for whatever is not understood or not there. */

@@ -80,8 +80,9 @@ export class Load {
 
   /** Whether all that will ever come was read. */
   isAll(facts: Iterable<Fact>): boolean {
-    const events = [...facts].filter(({ what }) => what === 'events')
-    return events.length === this.partitions && events.every(({ n }) => n === this.options.total)
+    const sources = [...facts].filter(({ what }) => what === 'events' || what === 'places')
+    const read = sources.map(({ what, n, total }) => (what === 'events' ? n : this.moves(n, total)))
+    return read.length === this.partitions + PLACES && read.every((n) => n === this.options.total)
   }
 
   /** What is wrong with the facts of one time; null if they are exactly what they must be. */
