@@ -80,20 +80,25 @@ class CsvDecoder implements LineDecoder {
       lines.push({ text: batch.lines[i], position: { file, generation, line: lineNumbers[i], offset: offsets[i] } })
     }
     this.records(lines, rows, badLines)
+    if (batch.end.generation !== generation) this.endFile(rows, badLines)
     return { rows, bad: mergeBad(batch.bad, badLines), resume: this.resume(batch.end) }
   }
 
-  /** A record that the file before left open will not be completed. */
   private startFile(batch: LineBatch, rows: DecodedRow[], badLines: BadLine[]): void {
+    this.endFile(rows, badLines)
+    this.generation = batch.generation
+    this.header = null
+    this.headerProblem = 'the file has no header line that could be read'
+  }
+
+  /** A record that the file left open will not be completed. */
+  private endFile(rows: DecodedRow[], badLines: BadLine[]): void {
     while (this.open.length > 0) {
       const [first, ...rest] = this.open
       badLines.push(badLine(first, 'a quoted field is still open at the end of the file'))
       this.open = []
       this.records(rest, rows, badLines)
     }
-    this.generation = batch.generation
-    this.header = null
-    this.headerProblem = 'the file has no header line that could be read'
   }
 
   private readHeader(header: string, batch: LineBatch, badLines: BadLine[]): void {
@@ -201,7 +206,7 @@ class CsvDecoder implements LineDecoder {
     }
   }
 
-  /** Before the lines that wait for the rest of their record. */
+  /** Before the lines that wait for the rest of their record: they are of the file that `end` is in, since the end of a file ends them. */
   private resume(end: FilePosition): FilePosition {
     if (this.open.length === 0) return end
     const { line, offset } = this.open[0].position
