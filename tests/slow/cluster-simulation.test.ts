@@ -9,7 +9,7 @@ import { simulateSeed } from '../simulation/cluster-sim-main.ts'
  */
 const FOUND = [5, 9, 13, 15, 17, 24, 111, 507, 636, 698, 886, 2191]
 /** With a seed of its own each, in groups, so that a failure says where it was. */
-const GROUPS = 20
+const GROUPS = 10
 const GROUP_SEEDS = 15
 /** CI takes the same seeds every time: what is judged is the change. */
 const FIRST = process.env['CI'] === 'true' ? 10_000 : Math.floor(Math.random() * 1e9)
