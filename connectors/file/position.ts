@@ -51,7 +51,7 @@ export interface LineBatch {
   readonly bad: readonly BadLine[]
   /** The first line of the file if the follower was asked for `header`, else null; it is not among `lines`. */
   readonly header: string | null
-  /** Behind the batch's last line; if the file was read to its end and another one follows, the beginning of that: of the next generation. */
+  /** Behind the batch's last line; if that ends the file since another one follows, where that begins: of the next generation. */
   readonly end: FilePosition
 }
 
