@@ -223,6 +223,8 @@ export class Generation implements RunHost {
 
   /** The coordinator reaches all members, and some do not reach each other. */
   private resolveBroken(): void {
+    // The next generation may have to wait: nobody is blamed twice meanwhile.
+    this.deadline?.clear()
     if (this.phase === 'preparing')
       for (const process of this.broken.leaveOut(this.group.candidates(this.members))) this.group.exclude(process, this.brokenReason)
     this.group.restart(this.brokenReason)

@@ -209,6 +209,16 @@ describe('processes that do not reach each other', () => {
     await stage.progress('views')
   })
 
+  test('one is left out once, also if the next generation has to wait for longer than its members may take', async () => {
+    const slow = { maximumGenerations: 1, generationQuietMilliseconds: 1e9, backoffMilliseconds: 8000 }
+    const stage = await running({ limits: { ...slow, exclusionMilliseconds: 20_000 } })
+    stage.join('w4')
+    stage.part('w1', 'w4')
+    await stage.until('w4 is out', () => stage.group()?.processes.some(({ state }) => state === 'left out') === true)
+    await stage.until('the others go on', () => stage.runs('w1', 'w2', 'w3'), 60)
+    expect(stage.events.filter((text) => text.includes('is left out for'))).toHaveLength(1)
+  })
+
   test('one that nobody reaches is the one, however old', async () => {
     const stage = await running()
     for (const name of ['w2', 'w3']) stage.part('w1', name)
