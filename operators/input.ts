@@ -2,8 +2,8 @@
  * input: where rows enter a dataflow: sessions of row objects or columns, in chunks that are flushed downstream before the commit.
  *
  * State: the chunk that is being filled, and those that wait: of the call under way, since a call is taken as a whole or not at all
- * and a reader may take no removals; while the dataflow runs; and where there is no timeline.
- * Times: gives the current time of the timeline to what it flushes; a commit ends that time.
+ * and a reader may take no removals; while the dataflow runs; and until their time is known where there is no timeline.
+ * Times: gives the current time of the timeline, or the one it is told, to what it flushes; a commit ends that time.
  * Cost: one generated loop per chunk; about 10 ns a row of two int32 columns. Memory for the rows of one call.
  *
  * @example
@@ -122,6 +122,13 @@ export class InputOperator extends Operator {
   flush(): void {
     this.setAside()
     this.sendWaiting()
+  }
+
+  /** Sends what is written at a time that is known before it is sealed. Whoever calls it runs the dataflow. */
+  flushAt(time: number): void {
+    this.begun = true
+    this.setAside()
+    this.sendAll(time)
   }
 
   private setAside(): void {

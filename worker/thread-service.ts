@@ -170,7 +170,7 @@ export class ThreadService implements ThreadActor {
         this.install(command)
         break
       case 'start':
-        this.within(command.dataflow, ({ graph }) => graph.start())
+        this.within(command.dataflow, (dataflow) => dataflow.start(command.times))
         break
       case 'drop':
         this.drop(command.dataflow)

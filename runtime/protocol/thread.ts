@@ -38,6 +38,8 @@ export interface InstallDataflow {
 export interface StartDataflow {
   readonly kind: 'start'
   readonly dataflow: number
+  /** Ascending: what is fed first is for these times, one after the other, and none is minted before the last of them was given. */
+  readonly times: readonly number[]
 }
 
 export interface DropDataflow {
@@ -45,7 +47,7 @@ export interface DropDataflow {
   readonly dataflow: number
 }
 
-/** Rows for the time that the next `advance` gives. */
+/** Rows for the time that the next `advance` gives: which of the times of `start`, if there are any left. */
 export interface Feed {
   readonly kind: 'feed'
   readonly dataflow: number

@@ -146,7 +146,7 @@ function check(seed: number, workers: number, wanted: Wanted = {}): void {
   replay(threads, scenario, program, expected, below)
 }
 
-/** A new generation on other threads: all up to some time under that time, the rest as it was. */
+/** A new generation on other threads, which know some of its times: all up to some time under that time, the rest as it was. */
 function replay(
   threads: Threads,
   scenario: Scenario,
@@ -158,7 +158,8 @@ function replay(
   const workers = [1, 2, 3][below(3)]
   const since = expected[first].time - 1
   threads.configure(2, workers)
-  threads.install(FLOW, program.job as unknown as Job<InputDefinitions, OutputDefinitions>, since)
+  const known = expected.slice(first, first + below(expected.length - first + 1)).map(({ time }) => time)
+  threads.install(FLOW, program.job as unknown as Job<InputDefinitions, OutputDefinitions>, since, known)
   const readers = program.outputs.map((_, output) => {
     const at = first + below(expected.length - first)
     return { output, at, heard: threads.follow(FLOW, outputName(output), expected[at].time).heard }
@@ -170,6 +171,7 @@ function replay(
     below,
     workers,
   )
+  for (let action = below(200); action > 0; action--) threads.act()
   threads.advance(FLOW, expected[first].time)
   for (const { changes, time } of expected.slice(first + 1)) {
     feed(threads, scenario, changes, below, workers)

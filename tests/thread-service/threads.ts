@@ -127,13 +127,14 @@ export class Threads {
     this.settle()
   }
 
-  install(dataflow: number, job: AnyJob, since = 0): void {
+  /** @param times that will be given first */
+  install(dataflow: number, job: AnyJob, since = 0, times: readonly number[] = []): void {
     this.loader.jobs.set(`${dataflow}`, job)
     this.flows.set(dataflow, { since, minted: since, visible: since })
     this.all({ kind: 'install', dataflow, name: job.name, since, digest: `${dataflow}`, code: '' })
     // Nobody starts before all have installed it.
     this.settle()
-    this.all({ kind: 'start', dataflow })
+    this.all({ kind: 'start', dataflow, times })
   }
 
   drop(dataflow: number): void {

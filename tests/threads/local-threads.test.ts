@@ -77,7 +77,7 @@ describe('dataflow threads', () => {
     expect(stats.inboundMessages).toBe(4)
     expect(stats.heapBytes).toBeGreaterThan(1 << 20)
     expect((await mesh.heard(0, 'complete')).map(({ time }) => time)).toEqual([1])
-    port.send({ kind: 'start', dataflow: 1 })
+    port.send({ kind: 'start', dataflow: 1, times: [] })
     expect((await mesh.heard(0, 'complete', 5)).map(({ time }) => time)).toEqual([1, 7, 2, 8, 3])
   })
 
@@ -99,7 +99,7 @@ describe('dataflow threads', () => {
     await mesh.heard(0, 'stats')
     expect(port.waitingBytes).toBeGreaterThan(2 * FEED_WINDOW_BYTES)
     expect(drained).toBe(0)
-    port.send({ kind: 'start', dataflow: 1 })
+    port.send({ kind: 'start', dataflow: 1, times: [] })
     await drain
     expect(port.waitingBytes).toBeLessThanOrEqual(FEED_WINDOW_BYTES / 2)
     await mesh.heard(0, 'complete', fed)
@@ -131,7 +131,7 @@ describe('dataflow threads', () => {
     mesh.feed(0, 'taken', 7)
     port.send(advance(2))
     mesh.configure(1)
-    port.send({ kind: 'start', dataflow: 1 })
+    port.send({ kind: 'start', dataflow: 1, times: [] })
     port.send(advance(3))
     port.send({ kind: 'ask-stats' })
     await mesh.heard(0, 'stats')

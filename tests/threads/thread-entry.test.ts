@@ -26,7 +26,7 @@ it('runs a job on two threads, which exchange its rows', async () => {
   mesh = new Mesh(2, entry, {}, 0, 2)
   mesh.send({ kind: 'install', dataflow: 1, name: 'degrees', since: 0, digest, code })
   for (const thread of [0, 1]) expect((await mesh.heard(thread, 'installed'))[0].outputs[0].name).toBe('degrees')
-  mesh.send({ kind: 'start', dataflow: 1 })
+  mesh.send({ kind: 'start', dataflow: 1, times: [] })
   for (let time = 1; time <= 20; time++) {
     for (const thread of [0, 1]) {
       const rows = Array.from({ length: 1000 }, (_, i) => ({ from: i, to: time }))

@@ -142,7 +142,7 @@ export class DataflowRun implements DataflowView {
     this.stage = 'started'
     this.assignments = assignments.filter(({ worker }) => worker >= first && worker < first + threads)
     this.minted = replay.times.at(-1) ?? this.since
-    host.sendToAll({ kind: 'start', dataflow })
+    host.sendToAll({ kind: 'start', dataflow, times: replay.times })
     const sourceHost: SourceHost = {
       environment: host.environment,
       turns: host.turns,

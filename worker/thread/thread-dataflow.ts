@@ -12,7 +12,7 @@ import { Changelog, Probed } from '../../operators/output-definition.ts'
 import { ProbeOperator } from '../../operators/probe.ts'
 import { errorSchema } from '../../runtime/data/error-schema.ts'
 import { typeName } from '../../runtime/data/schema.ts'
-import { MillraceError } from '../../runtime/error.ts'
+import { invariant, MillraceError } from '../../runtime/error.ts'
 import type { Operator } from '../../runtime/graph/operator.ts'
 import type { Stream } from '../../runtime/graph/stream.ts'
 import type {
@@ -56,6 +56,8 @@ export class ThreadDataflow {
   /** The outputs are complete where all of these are. */
   private readonly ends: Operator[] = []
   private visible: number
+  /** Times that are still to be given, ascending: those of the rows that are fed. */
+  private replayed: number[] = []
   /** The graph's activations when its ends were looked at last. */
   private lookedAt = -1
 
@@ -99,11 +101,18 @@ export class ThreadDataflow {
     this.countErrors(all, made)
   }
 
-  /** Rows for the time that the next `advance` gives. */
+  /** All workers have it. What is fed first is for these times. */
+  start(replayed: readonly number[]): void {
+    this.replayed = [...replayed]
+    this.graph.start()
+  }
+
+  /** Rows for the time that the next `advance` gives. If that is known they go on at once: the first of a replay has all there was. */
   feed({ input: name, runs }: Feed): void {
     const input = this.inputs.get(name)
     if (input === undefined) throw this.unknown('input', name, this.inputs)
     for (const run of runs) input.feed(run)
+    if (this.replayed.length > 0) input.flushAt(this.replayed[0])
   }
 
   /** Whether so much waits for a time that more has to stay outside. Never while all minted times are complete, so that times go on. */
@@ -123,6 +132,8 @@ export class ThreadDataflow {
 
   /** A time is minted: everything that was fed has it. */
   advance(time: number): void {
+    const replayed = this.replayed.shift()
+    invariant(replayed === undefined || replayed === time, `time ${time} was given, and ${replayed} is to be replayed`)
     this.minted.add(time)
     this.lookedAt = -1
     for (const input of this.inputs.values()) input.seal(time)

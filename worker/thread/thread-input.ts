@@ -54,6 +54,12 @@ export class ThreadInput {
     }
   }
 
+  /** What was fed need not wait: its time is known. */
+  flushAt(time: number): void {
+    this.input.flushAt(time)
+    this.rejected.flushAt(time)
+  }
+
   seal(time: number): void {
     this.waiting = 0
     this.input.seal(time)
