@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 
 /** How long anything may take here unless it is said, milliseconds. */
-export const PATIENCE = 20_000
+export const PATIENCE = 30_000
 /** Of what a process writes the last so many characters are kept. */
 const KEPT_CHARACTERS = 4 << 20
 /** Linux counts processor time in this many units a second, whatever the kernel's own tick. */

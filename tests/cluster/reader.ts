@@ -65,10 +65,19 @@ export interface FactsRead {
   readonly problem: string | null
 }
 
+/** One fact, which one worker has. What it says is not looked at, only as of when. */
+export async function readFact(load: Load, url: string, { what, key }: Fact): Promise<FactsRead> {
+  return { ...(await ask(load, url, `?what=${what}&key=${key}`)), problem: null }
+}
+
 /** All facts, at one process. */
-export async function readFacts(load: Load, url: string, token?: string, query = ''): Promise<FactsRead> {
+export function readFacts(load: Load, url: string, token?: string): Promise<FactsRead> {
+  return ask(load, url, '?limit=10000', token)
+}
+
+async function ask(load: Load, url: string, query: string, token?: string): Promise<FactsRead> {
   try {
-    const response = await fetch(`${url}${load.path(`?limit=10000${query}`)}`, {
+    const response = await fetch(`${url}${load.path(query)}`, {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     })
     const body = (await response.json()) as { readonly time?: number; readonly rows?: readonly Fact[] }

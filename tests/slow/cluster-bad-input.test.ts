@@ -70,7 +70,7 @@ const GARBAGE: Readonly<Record<string, string | Uint8Array>> = {
   'a message that is none, to a peer': `${upgrade('/peer')}\x82\x84\x00\x00\x00\x00\xc1\xc1\xc1\xc1`,
 }
 
-test('garbage on both ports disturbs nobody', { timeout: 60_000 }, async () => {
+test('garbage on both ports disturbs nobody', { timeout: 120_000 }, async () => {
   await stage.coordinator({ parameters: ['--minimum-processes', '2'] })
   const workers = await stage.workers(['one', 'two'])
   await stage.deploy(load)
@@ -96,7 +96,7 @@ test('garbage on both ports disturbs nobody', { timeout: 60_000 }, async () => {
 })
 
 describe('a process that cannot be', () => {
-  test('with another token, in another cluster, of a name that is taken, on a port that is taken', { timeout: 60_000 }, async () => {
+  test('with another token, in another cluster, of a name that is taken, on a port that is taken', { timeout: 120_000 }, async () => {
     const token = stage.files.path('token')
     expect((await stage.ended(['token', '--out', token])).code).toBe(0)
     const access = ['--token-file', token]
@@ -138,7 +138,7 @@ describe('a process that cannot be', () => {
     expect(await coordinator.process.terminate()).toBe(0)
   })
 
-  test('without a coordinator', { timeout: 60_000 }, async () => {
+  test('without a coordinator', { timeout: 120_000 }, async () => {
     const nowhere = `http://127.0.0.1:${await freePort()}`
     const worker = stage.run(['worker', '--join', nowhere, '--name', 'alone'])
     await worker.logs('no coordinator')
@@ -156,7 +156,7 @@ describe('a process that cannot be', () => {
 })
 
 describe('two coordinators of one name', () => {
-  test('with stores of their own are two clusters', { timeout: 60_000 }, async () => {
+  test('with stores of their own are two clusters', { timeout: 120_000 }, async () => {
     const first = await stage.coordinator({ store: 'first' })
     const second = await stage.coordinator({ store: 'second' })
     stage.url = first.url
@@ -172,7 +172,7 @@ describe('two coordinators of one name', () => {
     expect([difference([follower]), follower.resets]).toEqual([null, 0])
   })
 
-  test('with one store are one leader, and one that is refused', { timeout: 60_000 }, async () => {
+  test('with one store are one leader, and one that is refused', { timeout: 120_000 }, async () => {
     await stage.coordinator()
     const second = await stage.ended(['coordinator', '--listen', '127.0.0.1:0', '--store', `local:${stage.files.path('facts')}`])
     expect(second.code).toBe(4)
@@ -198,7 +198,7 @@ describe('a job that cannot be', () => {
   const good = load.files
   const job = (text: string) => ({ ...good, 'job.ts': text })
 
-  test('does not compile, throws, is none, names what is not there', { timeout: 60_000 }, async () => {
+  test('does not compile, throws, is none, names what is not there', { timeout: 120_000 }, async () => {
     await stage.coordinator()
     const wrong: readonly (readonly [files: Readonly<Record<string, string>>, code: number, error: RegExp])[] = [
       [job(good['job.ts'].replace('sum(e.index)', 'sum(e.index')), 1, /^job\.ts cannot be bundled:\njob\.ts:\d+:\d+ {2}Expected "\)"/],
@@ -220,7 +220,7 @@ describe('a job that cannot be', () => {
     expect((await stage.status()).jobs).toEqual([])
   })
 
-  test('fails where it runs: the next one is not harmed by it', { timeout: 60_000 }, async () => {
+  test('fails where it runs: the next one is not harmed by it', { timeout: 120_000 }, async () => {
     await stage.coordinator()
     const one = await stage.worker('one')
     // It loads here, and not in a thread of a worker process.

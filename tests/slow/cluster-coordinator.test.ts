@@ -43,7 +43,7 @@ function silence({ told }: Follower): number {
   return Math.max(...told.slice(1).map(({ at }, i) => at - told[i].at))
 }
 
-test('a coordinator that is killed and started again goes on where it was', { timeout: 90_000 }, async () => {
+test('a coordinator that is killed and started again goes on where it was', { timeout: 120_000 }, async () => {
   const parameters = ['--minimum-processes', '3']
   const first = await stage.coordinator({ parameters })
   const port = Number(new URL(first.url).port)
@@ -64,7 +64,7 @@ test('a coordinator that is killed and started again goes on where it was', { ti
   expect(await stage.told()).toMatch(new RegExp(`generation ${generation} goes on: all 3 processes came back`))
 })
 
-test('a standby takes over from a coordinator that is killed', { timeout: 90_000 }, async () => {
+test('a standby takes over from a coordinator that is killed', { timeout: 120_000 }, async () => {
   const parameters = ['--minimum-processes', '3']
   const first = await stage.coordinator({ parameters })
   const standby = await stage.coordinator({ parameters: [...parameters, '--standby'] })

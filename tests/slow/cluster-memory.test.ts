@@ -19,7 +19,7 @@ const SLOW_MILLISECONDS = 8000
 /** What a process may have beyond what it had before: windows, rings and what the collector leaves lying. */
 const MAXIMUM_GROWTH_BYTES = 200 << 20
 
-test('a slow worker holds its sources back, and no memory grows', { timeout: 60_000 }, async () => {
+test('a slow worker holds its sources back, and no memory grows', { timeout: 120_000 }, async () => {
   const { before, slow, after, caughtUp, usualBytes, peakBytes, problem } = await measureSlowWorker(stage, 50_000, SLOW_MILLISECONDS)
   const megabytes = (bytes: readonly number[]): string => bytes.map((one) => Math.round(one / 2 ** 20)).join(', ')
   console.log(

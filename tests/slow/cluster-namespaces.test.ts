@@ -22,7 +22,7 @@ afterAll(async () => {
 const NAMES = ['alfa', 'bravo', 'charlie']
 const PORT = 7401
 
-test('a cable that is pulled, and two hosts that do not reach each other', { timeout: 90_000 }, async () => {
+test('a cable that is pulled, and two hosts that do not reach each other', { timeout: 120_000 }, async () => {
   if (problem !== null) {
     console.log(`not tried: ${problem}`)
     return

@@ -55,7 +55,7 @@ async function expectExact({ followers, readers }: Running): Promise<void> {
 }
 
 test('two that do not reach each other: the group goes on without one of them, until the network is whole', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const watched = await running()
   const cut = Date.now()
@@ -75,7 +75,7 @@ test('two that do not reach each other: the group goes on without one of them, u
   await expectExact(watched)
 })
 
-test('nothing passes between two, and nobody is told', { timeout: 60_000 }, async () => {
+test('nothing passes between two, and nobody is told', { timeout: 120_000 }, async () => {
   const watched = await running()
   const stalled = performance.now()
   proxy.stall()
@@ -89,7 +89,7 @@ test('nothing passes between two, and nobody is told', { timeout: 60_000 }, asyn
   await expectExact(watched)
 })
 
-test('what passes is late, comes twice, and is damaged', { timeout: 60_000 }, async () => {
+test('what passes is late, comes twice, and is damaged', { timeout: 120_000 }, async () => {
   const watched = await running()
   proxy.delayMilliseconds = 20
   await Promise.all(watched.followers.map((follower) => toldAfter(follower, Date.now())))

@@ -36,7 +36,7 @@ async function expectExact(follower: Follower): Promise<void> {
   expect(follower.resets).toBe(0)
 }
 
-test('SIGTERM and drain: the others take over, and the process ends', { timeout: 60_000 }, async () => {
+test('SIGTERM and drain: the others take over, and the process ends', { timeout: 120_000 }, async () => {
   const { workers, follower } = await running()
   const [alfa, bravo] = workers
   const asked = performance.now()
@@ -69,7 +69,7 @@ async function roll(workers: StartedWorker[], follower: Follower, options: (name
   }
 }
 
-test('three processes are restarted one by one', { timeout: 90_000 }, async () => {
+test('three processes are restarted one by one', { timeout: 120_000 }, async () => {
   const { workers, follower } = await running()
   const from = performance.now()
   await roll(workers, follower, () => ({}))
@@ -78,7 +78,7 @@ test('three processes are restarted one by one', { timeout: 90_000 }, async () =
   expect((await stage.status()).groups[0].processes.map(({ state }) => state)).toEqual(['member', 'member', 'member'])
 })
 
-test('three processes are upgraded one by one, from the protocol before', { timeout: 90_000 }, async () => {
+test('three processes are upgraded one by one, from the protocol before', { timeout: 120_000 }, async () => {
   // Of two members the one whose name comes first connects, so this is between `alfa` and `bravo`. Nobody follows there: what passes is
   // frames, and those of the older protocol carry their own strings.
   const listen = `127.0.0.1:${await freePort()}`
