@@ -3,27 +3,35 @@ import { FactLog } from '../../coordinator/metadata/fact-log.ts'
 import { KubernetesLease } from '../../coordinator/metadata/kubernetes-lease.ts'
 import { LedStore } from '../../coordinator/metadata/leadership.ts'
 import type { MetadataStore } from '../../coordinator/metadata/metadata-store.ts'
-import { SimulatedEnvironment } from '../../runtime/env/simulated-environment.ts'
+import { SimulatedWorld } from '../../runtime/env/simulated-world.ts'
 import { conformance } from './conformance.ts'
 import { FakeKubernetes } from './fake-kubernetes.ts'
 
 async function world(token = 'secret') {
-  const environment = new SimulatedEnvironment({ seed: 1, maximumDelay: 0 })
+  const simulated = new SimulatedWorld({ seed: 1 })
+  const environment = simulated.host('kubernetes')
   const kubernetes = new FakeKubernetes('secret')
-  const server = await environment.network.serve({ host: 'kubernetes', port: 6443 }, kubernetes.handler)
+  const server = await environment.network.serve({ port: 6443 }, kubernetes.handler)
   // Messages take simulated time, which passes only if somebody lets it.
-  const moving = async <T>(work: Promise<T>): Promise<T> => {
-    let isDone = false
+  let pending = 0
+  let moves = false
+  const move = async (): Promise<void> => {
+    moves = true
+    while (pending > 0) await simulated.run(100)
+    moves = false
+  }
+  const moving = <T>(work: Promise<T>): Promise<T> => {
+    pending++
     const done = work.finally(() => {
-      isDone = true
+      pending--
     })
     done.catch(() => undefined)
-    while (!isDone) await environment.run(1)
+    if (!moves) void move()
     return done
   }
   const lease = () =>
     new KubernetesLease(environment, { server: server.url, namespace: 'test', name: 'millrace', token: async () => token })
-  return { environment, kubernetes, moving, lease }
+  return { simulated, environment, kubernetes, moving, lease }
 }
 
 /** Runs the simulated network while a call is under way. */
@@ -33,16 +41,16 @@ function driven(store: MetadataStore, moving: <T>(work: Promise<T>) => Promise<T
     renew: (lease, milliseconds) => moving(store.renew(lease, milliseconds)),
     release: (lease) => moving(store.release(lease)),
     leader: () => moving(store.leader()),
-    read: (key) => store.read(key),
-    list: (prefix) => store.list(prefix),
-    write: (lease, facts) => store.write(lease, facts),
-    close: () => store.close(),
+    read: (key) => moving(store.read(key)),
+    list: (prefix) => moving(store.list(prefix)),
+    write: (lease, facts) => moving(store.write(lease, facts)),
+    close: () => moving(store.close()),
   }
 }
 
 describe('a lease of Kubernetes, facts in files', () => {
   conformance(async () => {
-    const { environment, moving, lease } = await world()
+    const { simulated, environment, moving, lease } = await world()
     const stores: MetadataStore[] = []
     return {
       open: () => {
@@ -50,7 +58,7 @@ describe('a lease of Kubernetes, facts in files', () => {
         stores.push(store)
         return store
       },
-      wait: async (milliseconds) => environment.advance(milliseconds * 1000),
+      wait: async (milliseconds) => simulated.advance(milliseconds * 1000),
       close: async () => {
         for (const store of stores) await store.close()
       },
