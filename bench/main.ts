@@ -25,25 +25,26 @@ async function run(options: Options): Promise<number> {
     throw new Error(`${command === undefined ? 'No command' : `There is no command "${command}"`}; one of ${commands}.\n\n${USAGE}`)
   }
   if (options.workers * options.processes > 1) {
-    const { workers, processes, seed, input, output, feed, wait } = options
-    const data = { workload: command, args: rest.map(Number), seed, forms: { input, output }, feed }
+    const { workers, processes, seed, input, output, feed, wait, warm } = options
+    const data = { workload: command, args: rest.map(Number), seed, forms: { input, output }, feed, warm }
     const result = await runParallelWorkload({ ...data, workers, processes, waiting: wait })
     console.log(JSON.stringify({ ...result, ...marks(options) }))
     return 0
   }
   const engine = options.engine === 'millrace' ? millrace(options) : handrolled
-  const result = runWorkload(options.engine, engine, command, rest.map(Number), options.seed)
+  const result = runWorkload(options.engine, engine, command, rest.map(Number), options.seed, options.warm)
   console.log(JSON.stringify({ ...result, ...marks(options) }))
   return 0
 }
 
 /** What is not as in the figures that count. */
-function marks({ engine, input, output, seed, workers, processes, feed, wait }: Options): object {
+function marks({ engine, input, output, seed, workers, processes, feed, wait, warm }: Options): object {
   return {
     ...(engine === 'millrace' ? { workers } : {}),
     ...(processes > 1 ? { processes } : {}),
     ...(workers * processes > 1 && feed === 'one' ? { feed } : {}),
     ...(workers * processes > 1 && wait !== 'adapt' ? { wait } : {}),
+    ...(warm > 0 ? { warm } : {}),
     ...(engine === 'millrace' && input !== 'rows' ? { input } : {}),
     ...(engine === 'millrace' && output !== 'columns' ? { output } : {}),
     ...(seed !== DEFAULT_SEED ? { seed } : {}),

@@ -19,6 +19,8 @@ export interface Options {
   readonly feed: 'all' | 'one'
   /** How several workers wait. */
   readonly wait: Waiting
+  /** Rounds before those that are measured. */
+  readonly warm: number
   readonly quick: boolean
 }
 
@@ -41,6 +43,7 @@ options:
   --processes P               so many processes of N threads each (default 1)
   --feed all|one              with several workers: all feed their share, or one feeds everything (default all)
   --wait adapt|spin|park      with several workers: they spin while cores are free (default), never sleep, or never spin
+  --warm R                    so many more rounds come first and are not timed, nor a part of the protocol (default 0)
   --repeats N                 runs a case in all, peers and recovery; medians are printed (default 3)
   --quick                     a run under 20 s`
 
@@ -59,6 +62,7 @@ export function parseOptions(argv: readonly string[]): Options {
       processes: { type: 'string', default: '1' },
       feed: { type: 'string', default: 'all' },
       wait: { type: 'string', default: 'adapt' },
+      warm: { type: 'string' },
       repeats: { type: 'string' },
       quick: { type: 'boolean', default: false },
     },
@@ -75,6 +79,7 @@ export function parseOptions(argv: readonly string[]): Options {
     workers: wholeNumber('workers', values.workers),
     processes: wholeNumber('processes', values.processes),
     feed: oneOf('feed', values.feed, ['all', 'one']),
+    warm: values.warm === undefined ? 0 : wholeNumber('warm', values.warm),
     wait: oneOf<Waiting>('wait', values.wait, ['adapt', 'spin', 'park']),
   }
 }

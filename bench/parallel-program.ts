@@ -11,21 +11,19 @@ import { type ProgramContext, runProgram } from '../worker/parallel-thread.ts'
 import { globalProbe } from './global-probe.ts'
 import { workloadJobs } from './jobs.ts'
 import { rowsOf, SLICE } from './millrace.ts'
-import type { ProgramData, WorkerResult } from './parallel-options.ts'
+import type { SharedProgramData, WorkerResult } from './parallel-options.ts'
 import { parametersOf } from './runner.ts'
 import { Sink } from './sink.ts'
 import { type Streams, type Workload, workloads } from './workloads.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
-/** While much is fed, what has been exchanged goes on its way. */
-const SLICES_PER_STEP = 8
 const NOTHING = { next: () => NEVER }
 
-function program(context: ProgramContext<ProgramData>): void {
+function program(context: ProgramContext<SharedProgramData>): void {
   const { worker, index, workers } = context
-  const { workload, args, seed, forms, feed } = context.data
-  const parameters = parametersOf(workload, args)
-  const streams = workloads[workload].draw(parameters, seed) as Streams[Workload]
+  const { workload, args, seed, forms, feed, warm } = context.data
+  const parameters = parametersOf(workload, args, warm)
+  const streams = context.data.streams ?? (workloads[workload].draw(parameters, seed) as Streams[Workload])
   const { job, inputs, initial, foldColumns, foldRows } = (
     workloadJobs[workload] as (drawn: Streams[Workload]) => ReturnType<(typeof workloadJobs)[Workload]>
   )(streams)
@@ -65,7 +63,8 @@ function program(context: ProgramContext<ProgramData>): void {
     const input = operators.get(name) as InputOperator
     for (let i = from, slices = 1; i < to; i += SLICE, slices++) {
       input.changeRows(rowsOf(rowAt, i, Math.min(to, i + SLICE)), difference)
-      if (slices % SLICES_PER_STEP !== 0) continue
+      // What has been exchanged goes on its way while more is fed: about a slice to each worker at a time.
+      if (slices % workers !== 0) continue
       context.step()
       context.stepWhile(() => !context.wantsFeed)
     }
@@ -101,16 +100,20 @@ function program(context: ProgramContext<ProgramData>): void {
   const loadMilliseconds = performance.now() - loadStart
   const loaded = { loadChecksum: total.checksum, loadRows: total.rows }
   total.diffs = 0
-  const latencies = new Float64Array(rounds)
+  const latencies = new Float64Array(rounds - warm)
   const checksums = new Float64Array(rounds)
   // Of all threads of the process.
-  const cpuStart = process.cpuUsage()
-  const roundsStart = performance.now()
+  let cpuStart = process.cpuUsage()
+  let roundsStart = performance.now()
   for (let round = 0; round < rounds; round++) {
     const roundStart = performance.now()
+    if (round === warm) {
+      cpuStart = process.cpuUsage()
+      roundsStart = roundStart
+    }
     const from = round * batch
     step(rows + from, rows + from + batch, from, from + batch)
-    latencies[round] = performance.now() - roundStart
+    if (round >= warm) latencies[round - warm] = performance.now() - roundStart
     checksums[round] = total.checksum
   }
   const roundsMilliseconds = performance.now() - roundsStart
@@ -127,4 +130,4 @@ function program(context: ProgramContext<ProgramData>): void {
   } satisfies WorkerResult)
 }
 
-runProgram<ProgramData>(nodeThreadSurroundings(), program)
+runProgram<SharedProgramData>(nodeThreadSurroundings(), program)

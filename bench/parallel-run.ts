@@ -4,6 +4,8 @@ import { nodeEnvironment } from '../runtime/env/node-environment.ts'
 import { NodeThreads } from '../runtime/env/node-threads.ts'
 import { runParallel } from '../worker/parallel.ts'
 import { GroupListener, type ProcessGroup } from '../worker/parallel-group.ts'
+import type { ProgramData } from './parallel-options.ts'
+import { sharedStreams } from './shared-streams.ts'
 
 /** How threads wait: they spin and never sleep; or sleep at once; or spin while cores are free, as the engine does by itself. */
 export type Waiting = 'spin' | 'park' | 'adapt'
@@ -61,7 +63,7 @@ export function runProcess({ module, workers, processes, waiting, data }: Progra
     threads,
     module: new URL(`./${module}${extension}`, import.meta.url),
     workers,
-    data,
+    data: module === 'parallel-program' ? { ...(data as ProgramData), streams: sharedStreams(data as ProgramData) } : data,
     spinAlways: waiting === 'spin',
     // A process's main thread needs a core of its share while it carries messages.
     cores: waiting === 'park' ? 0 : Math.floor(threads.cores / processes),

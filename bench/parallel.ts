@@ -15,7 +15,7 @@ export async function runParallelWorkload({ workers, processes, waiting, ...data
   const { reports, memoryMegabytes } = await runProgramOn({ module: 'parallel-program', workers, processes, waiting, data })
   const results = reports.map(([result]) => result as WorkerResult)
   const { workload, args } = data
-  const { batch, rounds } = parametersOf(workload, args)
+  const { batch, rounds } = parametersOf(workload, args, data.warm)
   const sum = (of: (result: WorkerResult) => number): number => results.reduce((total, result) => total + of(result), 0)
   let trace = 0
   let checksum = 0
@@ -32,7 +32,7 @@ export async function runParallelWorkload({ workers, processes, waiting, ...data
     args,
     load_ms: tenths(Math.max(...results.map((result) => result.loadMilliseconds))),
     rounds_ms: tenths(roundsMs),
-    updates_per_s: Math.round((workloads[workload].changes * batch * rounds) / (roundsMs / 1000)),
+    updates_per_s: Math.round((workloads[workload].changes * batch * (rounds - data.warm)) / (roundsMs / 1000)),
     p50_us: tenths(1000 * quantile(latencies, 0.5)),
     p99_us: tenths(1000 * quantile(latencies, 0.99)),
     rss_mb: Math.round(memoryMegabytes),

@@ -30,9 +30,19 @@ export interface Result {
   readonly rounds_cpu_ms: number
 }
 
-/** @throws Error when the engine cannot do the workload. */
-export function runWorkload<W extends Workload>(name: string, engine: Engine, workload: W, args: readonly number[], seed: number): Result {
-  const parameters = parametersOf(workload, args)
+/**
+ * `warm` rounds come first and are not timed.
+ * @throws Error when the engine cannot do the workload.
+ */
+export function runWorkload<W extends Workload>(
+  name: string,
+  engine: Engine,
+  workload: W,
+  args: readonly number[],
+  seed: number,
+  warm = 0,
+): Result {
+  const parameters = parametersOf(workload, args, warm)
   const start = engine[workload]
   if (start === undefined) throw new Error(`${name} cannot do ${workload}`)
   const streams = workloads[workload].draw(parameters, seed) as Streams[W]
@@ -46,16 +56,20 @@ export function runWorkload<W extends Workload>(name: string, engine: Engine, wo
   const loadMs = performance.now() - loadStart
   const { checksum: loadChecksum, rows: loadRows } = sink
 
-  const latencies = new Float64Array(rounds)
+  const latencies = new Float64Array(rounds - warm)
   let trace = 0
   sink.diffs = 0
-  const cpuStart = process.cpuUsage()
-  const roundsStart = performance.now()
+  let cpuStart = process.cpuUsage()
+  let roundsStart = performance.now()
   for (let round = 0; round < rounds; round++) {
     const roundStart = performance.now()
+    if (round === warm) {
+      cpuStart = process.cpuUsage()
+      roundsStart = roundStart
+    }
     const from = round * batch
     step(rows + from, rows + from + batch, from, from + batch)
-    latencies[round] = performance.now() - roundStart
+    if (round >= warm) latencies[round - warm] = performance.now() - roundStart
     trace = (Math.imul(trace, 31) + sink.checksum) >>> 0
   }
   const roundsMs = performance.now() - roundsStart
@@ -67,7 +81,7 @@ export function runWorkload<W extends Workload>(name: string, engine: Engine, wo
     args,
     load_ms: tenths(loadMs),
     rounds_ms: tenths(roundsMs),
-    updates_per_s: Math.round((workloads[workload].changes * batch * rounds) / (roundsMs / 1000)),
+    updates_per_s: Math.round((workloads[workload].changes * batch * (rounds - warm)) / (roundsMs / 1000)),
     p50_us: tenths(1000 * quantile(latencies, 0.5)),
     p99_us: tenths(1000 * quantile(latencies, 0.99)),
     rss_mb: Math.round(process.resourceUsage().maxRSS / 1024),
@@ -81,13 +95,16 @@ export function runWorkload<W extends Workload>(name: string, engine: Engine, wo
   }
 }
 
-/** @throws RangeError when there are not four positive whole numbers. */
-export function parametersOf(workload: Workload, args: readonly number[]): Parameters {
+/**
+ * With `warm` rounds more than are asked for.
+ * @throws RangeError when there are not four positive whole numbers.
+ */
+export function parametersOf(workload: Workload, args: readonly number[], warm = 0): Parameters {
   const { names } = workloads[workload]
   if (args.length !== 4 || args.some((value) => !Number.isSafeInteger(value) || value < 1))
     throw new RangeError(`${workload} takes ${names.join(' ')}, four positive whole numbers, not "${args.join(' ')}"`)
   const [keys, rows, batch, rounds] = args as [number, number, number, number]
-  return { keys, rows, batch, rounds }
+  return { keys, rows, batch, rounds: warm + rounds }
 }
 
 export function tenths(value: number): number {
