@@ -1,11 +1,13 @@
 /**
  * upsert: a table of one row a key, from commands: a row to put in the place of what its key has, or a key to delete.
  *
- * Computes: for each time and key, the command with the highest sequence decides; the collection changes from the key's
- * old row to its new one. A command that changes nothing gives no output; deleting a key that is not there is none.
+ * Computes: for each time and key, the last command decides; the collection changes from the key's old row to its new one. A
+ * command that changes nothing gives no output; deleting a key that is not there is none. Commands have an order within the source
+ * that they come from, and none between sources (partitions). If several have commands for a key at one time the last ones of each
+ * are compared by content, so that it never depends on what arrived first: a row goes before a delete, a greater row before a lesser.
  * State: a total trace of the current row by key.
  * Times: total order; a time's commands are taken together when the input frontier passes it.
- * Cost: a key lookup and a row lookup a command.
+ * Cost: a key lookup and a row lookup a command; one more look for each further source of a key at a time.
  * Source: upsert envelopes of change-data capture; commands meet by key before anything is consolidated, since equal
  * rows of two commands must not cancel.
  *
@@ -16,9 +18,11 @@ import { type Batch, BatchPool, grown, powerOfTwo } from '../runtime/data/batch.
 import { type ColumnType, int32 } from '../runtime/data/column-type.ts'
 import type { Dictionary } from '../runtime/data/dictionary.ts'
 import { KeyEncoder } from '../runtime/data/key-encoding.ts'
+import { type Comparator, comparatorOf } from '../runtime/data/order.ts'
 import { Schema } from '../runtime/data/schema.ts'
 import type { Interner } from '../runtime/data/value-codec.ts'
 import { WordTable } from '../runtime/data/word-table.ts'
+import { invariant } from '../runtime/error.ts'
 import type { Dataflow } from '../runtime/graph/dataflow.ts'
 import { markBatch } from '../runtime/graph/garbage.ts'
 import { Operator, type Port } from '../runtime/graph/operator.ts'
@@ -29,22 +33,34 @@ import { TotalTrace } from '../runtime/trace/total-trace.ts'
 import { losesIdentity } from './arrange.ts'
 import { InputOperator } from './input.ts'
 
+/** The lowest bit of the operation's column; the others are the source. */
 const PUT = 0
 const DELETE = 1
+const MOST_SOURCES = 1 << 30
 
 /** Column names that no user's column has: names of users' columns are not checked, so these are odd. */
 const OPERATION = '\u0000operation'
 const SEQUENCE = '\u0000sequence'
 
-/** Where commands enter: rows with an operation and their sequence within the time. */
+/** Where commands enter: rows with an operation, the source that they are of, and their sequence within the time. */
 export class KeyedInputOperator extends InputOperator {
   readonly commandSchema: Schema
   private sequence = 0
+  /** Of what comes next: a number that no source of another worker has. */
+  private source = 0
 
   constructor(dataflow: Dataflow, name: string, schema: Schema) {
     const commandSchema = new Schema({ ...schema.columns(), [OPERATION]: int32, [SEQUENCE]: int32 })
     super(dataflow, name, schema, null, commandSchema.widths)
     this.commandSchema = commandSchema
+  }
+
+  /** What comes next is of the partition with this number among those that are fed on this worker. */
+  from(partition: number): void {
+    const { exchanger } = this.dataflow
+    const source = exchanger === null ? partition : partition * exchanger.shards.workers + exchanger.worker
+    invariant(source < MOST_SOURCES, `partition ${partition} has no number`)
+    this.source = source
   }
 
   /** Puts all rows, or none when it throws BAD_ROW. */
@@ -94,7 +110,7 @@ export class KeyedInputOperator extends InputOperator {
     const operations = batch.columns[count]
     const sequences = batch.columns[count + 1]
     for (let i = from; i < batch.n; i++) {
-      operations[i] = operation
+      operations[i] = (this.source << 1) | operation
       sequences[i] = this.sequence++
     }
     if (batch.n >= FLUSH_COMMANDS) this.flush()
@@ -120,10 +136,12 @@ export class UpsertOperator extends Operator {
   private readonly commandPool: BatchPool
   private readonly pool: BatchPool
   private readonly changes = new BatchPool([1, 1])
-  /** The winning command of each key of the open time; `slots[key]` is its row + 1. */
+  /** The last command of each key and source of the open time; `slots[key]` is the row + 1 of one, `others` of each leads to the next. */
   private winners: Batch | null = null
   private winnerKeys = new Int32Array(64)
+  private others = new Int32Array(64)
   private slots: Int32Array
+  private readonly comparators: readonly Comparator[]
 
   constructor(commands: Stream, name: string, schema: Schema, keyColumns: readonly number[]) {
     super(commands.operator.dataflow, name)
@@ -141,6 +159,7 @@ export class UpsertOperator extends Operator {
     this.commandPool = new BatchPool(commands.schema.widths)
     this.pool = new BatchPool(schema.widths)
     this.slots = new Int32Array(this.keys.capacity)
+    this.comparators = schema.types.map((type) => comparatorOf(type))
     this.keys.users.push(this)
     this.port = this.listen(commands.operator)
   }
@@ -175,7 +194,7 @@ export class UpsertOperator extends Operator {
 
   override stateStats(): StateStats {
     const stats = this.trace.stats()
-    return { ...stats, bytes: stats.bytes + this.slots.byteLength + this.winnerKeys.byteLength }
+    return { ...stats, bytes: stats.bytes + this.slots.byteLength + 2 * this.winnerKeys.byteLength }
   }
 
   override markDictionary(dictionary: Dictionary): void {
@@ -183,26 +202,33 @@ export class UpsertOperator extends Operator {
     if (this.winners !== null) markBatch(dictionary, this.winners, this.schema.types)
   }
 
-  /** Keeps of each key the command with the highest sequence. */
+  /** Keeps of each key and source the command with the highest sequence. */
   private take(batch: Batch): void {
     const { picks, keyColumns, keyScratch } = this
     const { n } = batch
     this.winners ??= this.commandPool.take(batch.time, n)
     const winners = this.winners
     winners.reserve(winners.n + n)
-    if (this.winnerKeys.length < winners.n + n) this.winnerKeys = grown(this.winnerKeys, powerOfTwo(winners.n + n))
+    if (this.winnerKeys.length < winners.n + n) {
+      this.winnerKeys = grown(this.winnerKeys, powerOfTwo(winners.n + n))
+      this.others = grown(this.others, this.winnerKeys.length)
+    }
     for (let k = 0; k < keyColumns.length; k++) keyScratch[k] = batch.columns[picks[keyColumns[k]]]
     const ids = this.keys.map(this.encoder.encode(keyScratch, n, this.dataflow.dictionary), n)
     if (this.slots.length < this.keys.capacity) this.slots = grown(this.slots, this.keys.capacity)
-    const { slots, winnerKeys } = this
+    const { slots, winnerKeys, others } = this
     const last = picks.length - 1
     const sequences = batch.columns[picks[last]]
+    const operations = batch.columns[picks[last - 1]]
+    const winning = winners.columns[last - 1]
     for (let i = 0; i < n; i++) {
       const key = ids[i]
       let at = slots[key] - 1
+      while (at >= 0 && winning[at] >> 1 !== operations[i] >> 1) at = others[at] - 1
       if (at < 0) {
         at = winners.n++
         winnerKeys[at] = key
+        others[at] = slots[key]
         slots[key] = at + 1
       } else if (sequences[i] < winners.columns[last][at]) continue
       for (let c = 0; c <= last; c++) copyWords(batch.columns[picks[c]], i, winners.columns[c], at, winners.widths[c])
@@ -223,12 +249,14 @@ export class UpsertOperator extends Operator {
     const operations = winners.columns[this.schema.names.length]
     const { records } = trace.segments
     let m = 0
-    for (let j = 0; j < n; j++) {
-      const key = winnerKeys[j]
+    for (let i = 0; i < n; i++) {
+      const key = winnerKeys[i]
+      if (slots[key] === 0) continue
+      const j = this.greatest(winners, slots[key] - 1)
       slots[key] = 0
       const present = records[key << 2] !== 0
       const value = records[(key << 2) + 1]
-      const put = operations[j] === PUT
+      const put = (operations[j] & 1) === PUT
       if (present ? put && this.equals(value, winners, j) : !put) continue
       if (present) {
         this.writeOld(key, value, out, m)
@@ -251,6 +279,27 @@ export class UpsertOperator extends Operator {
       trace.ensure(time)
     } else change.release()
     this.send(out)
+  }
+
+  /** Which of the commands of a key, one a source, decides. */
+  private greatest(winners: Batch, first: number): number {
+    const { others } = this
+    let best = first
+    for (let at = others[first] - 1; at >= 0; at = others[at] - 1) if (this.compare(winners, at, best) > 0) best = at
+    return best
+  }
+
+  private compare(winners: Batch, a: number, b: number): number {
+    const { comparators } = this
+    const operations = winners.columns[comparators.length]
+    const order = (operations[b] & 1) - (operations[a] & 1)
+    if (order !== 0 || (operations[a] & 1) === DELETE) return order
+    for (let c = 0; c < comparators.length; c++) {
+      const column = winners.columns[c]
+      const difference = comparators[c](column, a, column, b, this.dataflow.dictionary)
+      if (difference !== 0) return difference
+    }
+    return 0
   }
 
   private writeValueIds(out: Batch, change: Batch): void {

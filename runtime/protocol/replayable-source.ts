@@ -1,6 +1,7 @@
 /**
  * A source that a cluster can read again: what it gave once it gives again from the same position, row for row. A source has
- * partitions, each read by one worker process at a time, in order.
+ * partitions, each read by one worker process at a time, in order; between them there is no order, so all commands for a key of a
+ * table with a key are to come from one partition (`upsert` says what is made of others).
  */
 import type { Columns } from '../data/schema.ts'
 import type { Environment } from '../env/environment.ts'

@@ -52,6 +52,8 @@ export interface Feed {
   readonly kind: 'feed'
   readonly dataflow: number
   readonly input: string
+  /** Number of the partition that they are of, among those that are fed to this worker: rows of several have no order between them. */
+  readonly partition: number
   readonly runs: readonly ChangeRun[]
 }
 

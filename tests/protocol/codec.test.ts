@@ -120,7 +120,7 @@ test('a row with -0 is fed, read and removed as itself', () => {
     { id: 2, f: 0, l: 2n ** 63n - 1n, a: [0, -0], j: [] },
   ]
   const feed = (op: 'insert' | 'remove', some: readonly object[]): void => {
-    const fed: Feed = { kind: 'feed', dataflow: 1, input: 't', runs: [{ op, rows: some }] }
+    const fed: Feed = { kind: 'feed', dataflow: 1, input: 't', partition: 0, runs: [{ op, rows: some }] }
     threads.send(1, decodeMessage<Feed>(encodeMessage(fed)))
   }
   const read = (time: number): unknown[] => {

@@ -390,7 +390,7 @@ test('a dataflow that is behind takes so many rows and no more, until it has cau
   const threads = started(job('j', { t: table({ id: int32 }) }, ({ t }) => ({ t })) as never)
   const [first] = threads.threads
   const rows = Array.from({ length: 70_000 }, (_, id) => ({ id }))
-  const feed: Feed = { kind: 'feed', dataflow: 1, input: 't', runs: [{ op: 'insert', rows }] }
+  const feed: Feed = { kind: 'feed', dataflow: 1, input: 't', partition: 0, runs: [{ op: 'insert', rows }] }
   // All minted times are complete: rows must be taken, since the time that they wait for is behind them.
   for (let i = 0; i < 5; i++) first.service.handle(feed)
   expect(first.service.wantsFeed).toBe(true)
@@ -415,7 +415,7 @@ test.each([1, 40])('texts and keys that nobody has any more are forgotten, with 
   let most = 0
   for (let time = 1; time <= times; time++) {
     const rows = Array.from({ length: 16 }, (_, id) => ({ id, city: `city ${time} ${id}` }))
-    service.handle({ kind: 'feed', dataflow: 1, input: 'people', runs: [{ op: 'upsert', rows }] })
+    service.handle({ kind: 'feed', dataflow: 1, input: 'people', partition: 0, runs: [{ op: 'upsert', rows }] })
     service.handle({ kind: 'advance', dataflow: 1, time })
     ;(threads.flows.get(1) as { minted: number }).minted = time
     const visible = threads.completeAt(1)

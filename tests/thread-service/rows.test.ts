@@ -26,7 +26,7 @@ test('rows of all types cross as messages, in and out', () => {
     { i: 1, l: 5n, f: 0.5, b: true, s: 'a', t: 7n, d: '1.10', y: Uint8Array.of(0, 255), j: { a: [1, null] }, a: [1n, null], n: null },
     { i: 2, l: -(2n ** 63n), f: Number.NaN, b: false, s: '', t: 10n ** 15n, d: '-3', y: Uint8Array.of(), j: null, a: [], n: 'x' },
   ]
-  const fed: Feed = { kind: 'feed', dataflow: 1, input: 't', runs: [{ op: 'insert', rows }] }
+  const fed: Feed = { kind: 'feed', dataflow: 1, input: 't', partition: 0, runs: [{ op: 'insert', rows }] }
   threads.send(1, decodeMessage<Feed>(encodeMessage(fed)))
   tick(threads, 1)
   expect(threads.read(1, 't', 1, { errors: true }).rows).toEqual([])

@@ -142,8 +142,8 @@ export class Threads {
     this.all({ kind: 'drop', dataflow })
   }
 
-  feed(dataflow: number, input: string, runs: readonly ChangeRun[], thread = this.below(this.workers)): void {
-    this.send(thread, { kind: 'feed', dataflow, input, runs })
+  feed(dataflow: number, input: string, runs: readonly ChangeRun[], thread = this.below(this.workers), partition = 0): void {
+    this.send(thread, { kind: 'feed', dataflow, input, partition, runs })
   }
 
   advance(dataflow: number, time: number): void {

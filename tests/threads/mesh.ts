@@ -42,7 +42,7 @@ export class Mesh {
   }
 
   feed(thread: number, input: string, dataflow: number, rows: readonly object[] = []): void {
-    this.ports[thread].send({ kind: 'feed', dataflow, input, runs: [{ op: 'insert', rows }] })
+    this.ports[thread].send({ kind: 'feed', dataflow, input, partition: 0, runs: [{ op: 'insert', rows }] })
   }
 
   /** Events of a kind from a thread, once there are so many. */

@@ -148,7 +148,7 @@ export class DataflowRun implements DataflowView {
       turns: host.turns,
       log: host.log.with({ dataflow, job: this.name }),
       mayRead: (worker) => host.mayRead(worker),
-      feed: (worker, input, runs) => host.sendTo(worker, { kind: 'feed', dataflow, input, runs }),
+      feed: (worker, input, partition, runs) => host.sendTo(worker, { kind: 'feed', dataflow, input, partition, runs }),
       advance: (time) => host.sendToAll({ kind: 'advance', dataflow, time }),
       onLive: () => this.becameLive(),
       onWaiting: () => host.onNews(),

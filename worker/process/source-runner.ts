@@ -27,7 +27,8 @@ export interface SourceHost {
   readonly turns: ReadingTurns
   /** Whether a worker of this process can take more rows. */
   mayRead(worker: number): boolean
-  feed(worker: number, input: string, runs: readonly ChangeRun[]): void
+  /** @param partition a number that no other partition of the input has in this process */
+  feed(worker: number, input: string, partition: number, runs: readonly ChangeRun[]): void
   /** Seals the inputs of all threads at a time. */
   advance(time: number): void
   /** The replay is over: from now on times are minted. */
@@ -79,7 +80,7 @@ export class SourceRunner {
     for (const { time, input, partition, position } of replay.cuts)
       if (position !== null) this.positions.set(placeOf(time, input, partition), position)
     this.assignments = assignments.filter(({ input }) => inputs[input] !== undefined)
-    this.partitions = this.assignments.map((assignment) => {
+    this.partitions = this.assignments.map((assignment, number) => {
       const { source, shape } = inputs[assignment.input]
       const { environment, log, turns } = host
       const runner = new PartitionRunner(
@@ -88,7 +89,7 @@ export class SourceRunner {
           log,
           turns,
           mayRead: () => this.mayRead(assignment.worker),
-          feed: (runs, rows) => this.feed(assignment, runs, rows),
+          feed: (runs, rows) => this.feed(assignment, number, runs, rows),
           onFatal: (error) => host.onFatal(error),
         },
         source,
@@ -182,8 +183,8 @@ export class SourceRunner {
     return this.unseenRows <= UNSEEN_ROWS && this.host.mayRead(worker)
   }
 
-  private feed(assignment: SourceAssignment, runs: readonly ChangeRun[], rows: number): void {
-    for (const some of portions(runs)) this.host.feed(assignment.worker, assignment.input, some)
+  private feed({ worker, input }: SourceAssignment, partition: number, runs: readonly ChangeRun[], rows: number): void {
+    for (const some of portions(runs)) this.host.feed(worker, input, partition, some)
     if (!this.live) return
     const waited = this.fresh > 0
     this.fresh += rows

@@ -108,10 +108,10 @@ export class ThreadDataflow {
   }
 
   /** Rows for the time that the next `advance` gives. If that is known they go on at once: the first of a replay has all there was. */
-  feed({ input: name, runs }: Feed): void {
+  feed({ input: name, partition, runs }: Feed): void {
     const input = this.inputs.get(name)
     if (input === undefined) throw this.unknown('input', name, this.inputs)
-    for (const run of runs) input.feed(run)
+    for (const run of runs) input.feed(run, partition)
     if (this.replayed.length > 0) input.flushAt(this.replayed[0])
   }
 

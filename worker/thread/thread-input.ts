@@ -34,8 +34,8 @@ export class ThreadInput {
     this.rejected = rejected
   }
 
-  /** Takes rows; throws only what is no fault of theirs. */
-  feed(run: ChangeRun): void {
+  /** Takes rows of a partition; throws only what is no fault of theirs. */
+  feed(run: ChangeRun, partition: number): void {
     this.waiting += run.rows.length
     if (run.op === 'reject') {
       for (const row of run.rows) this.reject(row)
@@ -46,6 +46,7 @@ export class ThreadInput {
       for (const row of run.rows) this.rejectRow(row, refused)
       return
     }
+    if (run.op === 'upsert' || run.op === 'delete') (this.input as KeyedInputOperator).from(partition)
     try {
       this.take(run.op, run.rows)
     } catch (error) {
