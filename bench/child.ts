@@ -24,7 +24,7 @@ export function runCase(engine: EngineName, one: Pick<Case, 'workload' | 'args'>
     ...(peer ? [`--max-old-space-size=${PEER_HEAP_MB}`, `${root}bench/peers/run.mjs`, engine] : [`${root}dist/bench/main.js`]),
   ]
   const args = [one.workload, ...one.args.map(String), '--seed', String(options.seed)]
-  if (!peer) args.push('--engine', engine, '--input', options.input, '--output', options.output)
+  if (!peer) args.push('--engine', engine, '--input', options.input, '--output', options.output, ...parallelArguments(options))
   const { command, prefix } = guarded()
   const { stdout, stderr, status, error } = spawnSync(command, [...prefix, ...node, ...args], {
     cwd: root,
@@ -34,6 +34,11 @@ export function runCase(engine: EngineName, one: Pick<Case, 'workload' | 'args'>
   if (error !== undefined) return { failure: error.message }
   if (status !== 0) return { failure: failureOf(status, stderr) }
   return { result: JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Result }
+}
+
+function parallelArguments({ workers, processes, feed, wait, warm }: Options): string[] {
+  const args = ['--workers', String(workers), '--processes', String(processes), '--feed', feed, '--wait', wait]
+  return warm > 0 ? [...args, '--warm', String(warm)] : args
 }
 
 function failureOf(status: number | null, stderr: string): string {

@@ -1,6 +1,7 @@
 /** The benchmarks' command line; see USAGE in options.ts. */
 import { runAll } from './all.ts'
 import { clusterBenchmarks } from './cluster.ts'
+import { runExchange } from './exchange.ts'
 import { handrolled } from './handrolled.ts'
 import { millrace } from './millrace.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
@@ -19,9 +20,12 @@ async function run(options: Options): Promise<number> {
   if (command === 'peers') return runPeers(options)
   if (command === 'soak') return runSoak(options)
   if (command === 'strings') return runStrings(options)
+  if (command === 'exchange') return runExchange(options)
   if (command !== undefined && Object.hasOwn(clusterBenchmarks, command)) return clusterBenchmarks[command](options)
   if (command === undefined || !isWorkload(command)) {
-    const commands = [...Object.keys(workloads), 'all', 'peers', 'soak', 'strings', ...Object.keys(clusterBenchmarks)].join(', ')
+    const commands = [...Object.keys(workloads), 'all', 'peers', 'soak', 'strings', 'exchange', ...Object.keys(clusterBenchmarks)].join(
+      ', ',
+    )
     throw new Error(`${command === undefined ? 'No command' : `There is no command "${command}"`}; one of ${commands}.\n\n${USAGE}`)
   }
   if (options.workers * options.processes > 1) {

@@ -30,6 +30,7 @@ export const USAGE = `usage: npm run -s bench -- COMMAND [OPTION]...
   peers [WORKLOAD]...         the same work on other engines beside ours, in turn; installs them into bench/peers
   soak                        a million rounds of small changes: latency and memory stay level
   strings                     ever-new strings in a sliding window: memory stays level
+  exchange                    rows a second between threads and processes, short rounds, and workloads on more workers
   recovery                    one of three worker processes is killed under load: until it is noticed, and until all is whole
   idle                        a cluster that has nothing to do: bytes between processes, and processor time
   slow-worker                 one worker is a hundred times slower for a minute: memory stays bounded
@@ -44,7 +45,7 @@ options:
   --feed all|one              with several workers: all feed their share, or one feeds everything (default all)
   --wait adapt|spin|park      with several workers: they spin while cores are free (default), never sleep, or never spin
   --warm R                    so many more rounds come first and are not timed, nor a part of the protocol (default 0)
-  --repeats N                 runs a case in all, peers and recovery; medians are printed (default 3)
+  --repeats N                 runs a case in all, peers, exchange and recovery; medians are printed (default 3)
   --quick                     a run under 20 s`
 
 /** @throws Error, with what to do, for whatever is not understood or not there. */
