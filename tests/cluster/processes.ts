@@ -14,8 +14,8 @@ const KEPT_CHARACTERS = 4 << 20
 const TICKS_A_SECOND = 100
 const PAGE_BYTES = 4096
 
-/** Kills the groups that it was told of when its input ends, which it does however the writer ends. */
-const REAPER = 'while read -r pid; do pids="$pids -$pid"; done; [ -z "$pids" ] || kill -9 -- $pids'
+/** For a shell: kills the groups of the processes that it was told of when its input ends, which it does however the writer ends. */
+export const REAPER = 'while read -r pid; do pids="$pids -$pid"; done; [ -z "$pids" ] || kill -s KILL -- $pids'
 
 export interface StartOptions {
   readonly cwd?: string
