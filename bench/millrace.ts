@@ -66,8 +66,8 @@ function feeder(input: Input, { columns, rowAt }: JobInput, forms: Forms): Step 
 }
 
 export function rowsOf(rowAt: (i: number) => object, from: number, to: number): object[] {
-  const made: object[] = []
-  for (let i = from; i < to; i++) made.push(rowAt(i))
+  const made = new Array<object>(to - from)
+  for (let i = from; i < to; i++) made[i - from] = rowAt(i)
   return made
 }
 

@@ -37,7 +37,8 @@ export interface ProcessStart {
 /** What a child says: where it listens, and last what it took. */
 export type ProcessWord = { readonly url: string } | { readonly memoryMegabytes: number } | { readonly failure: string }
 
-const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+/** The modules are beside this one, and what it is. */
+const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
 
 export async function runProgramOn(run: ProgramRun): Promise<ProgramReports> {
   if (run.processes === 1) return { reports: await runProcess(run, null), memoryMegabytes: peakMemory() }

@@ -5,6 +5,7 @@ import type { MetadataStore } from '../coordinator/metadata/metadata-store.ts'
 import { CoordinatorMetrics } from '../coordinator/metrics.ts'
 import { coordinatorAdminHandler } from '../coordinator/metrics-http.ts'
 import { TimedStore } from '../coordinator/metrics-store.ts'
+import type { CoordinatorLimits } from '../coordinator/options.ts'
 import type { HttpServer } from '../runtime/env/network.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { serveAdmin } from './admin.ts'
@@ -23,8 +24,8 @@ export interface CoordinatorHostOptions {
   readonly admin: Address | null
   readonly security: Security
   readonly minimumProcesses: number
-  /** Milliseconds between two times; null for the default. */
-  readonly tick: number | null
+  /** Those that were chosen; undefined stands for the default. */
+  readonly limits: { readonly [Name in keyof CoordinatorLimits]?: number | undefined }
   readonly onEvent: (event: HistoryEvent) => void
   readonly onError: (error: unknown) => void
 }
@@ -119,7 +120,7 @@ function create(
   options: CoordinatorHostOptions,
   context: Context,
 ): Coordinator {
-  const { cluster, listen, advertise, security, minimumProcesses, tick, onEvent, onError } = options
+  const { cluster, listen, advertise, security, minimumProcesses, limits, onEvent, onError } = options
   return new Coordinator(context.environment, store, {
     cluster,
     token: security.token,
@@ -128,7 +129,7 @@ function create(
     ...(advertise === null ? {} : { url: advertise }),
     ...(security.tls === undefined ? {} : { tls: security.tls }),
     minimumProcesses,
-    ...(tick === null ? {} : { limits: { tickMilliseconds: tick } }),
+    limits: Object.fromEntries(Object.entries(limits).filter(([, chosen]) => chosen !== undefined)),
     onEvent: (event) => {
       metrics.onEvent(event)
       onEvent(event)

@@ -131,6 +131,8 @@ class Simulation {
     const targets = { workers, coordinators }
     const faults = scheduleFaults(world, world.random('faults'), this.options.faults ?? 'mild', targets, this.span)
     await this.advance(this.span, () => false)
+    // Whoever asked at a process that is gone never hears anything.
+    for (const name of workers) if (world.host(name).state === 'dead') this.clients.delete(name)
     heal(world, targets)
     const healed = world.now
     const isWhole = await this.advance(LIVENESS_SECONDS * SECOND, () => this.ledger.isWhole && this.ledger.generation > 0)
@@ -262,6 +264,7 @@ class Simulation {
 
   /** Whether every output could be read at every process. */
   private async allRead(): Promise<boolean> {
+    if (this.clients.size < this.workers.length) return false
     for (const client of this.clients.values()) {
       for (const output of this.readable) {
         const answered = await this.world.settled(client.read(output), LIVENESS_SECONDS * SECOND)

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander'
 import { MillraceError } from '../../runtime/error.ts'
 import { parseAddress } from '../configuration/address.ts'
-import { MAXIMUM_PROCESSES, MAXIMUM_TICK } from '../configuration/limits.ts'
+import { MAXIMUM_HISTORY, MAXIMUM_PROCESSES, MAXIMUM_RESUME, MAXIMUM_TICK, MINIMUM_RESUME } from '../configuration/limits.ts'
 import type { Context } from '../context.ts'
 import { drainOnSignal } from '../drain.ts'
 import type { LogOptions } from '../open-log.ts'
@@ -30,6 +30,8 @@ interface Options extends SecurityOptions, LogOptions {
   readonly standby?: boolean
   readonly admin?: string
   readonly tick?: number
+  readonly history?: number
+  readonly resume?: number
   readonly minimumProcesses?: number
   readonly drainSeconds?: number
 }
@@ -57,6 +59,16 @@ export function coordinatorCommand(context: Context): Command {
     .addOption(new Option('--standby', 'wait where another one leads, and take over when it is gone'))
     .addOption(
       new Option('--tick <ms>', 'milliseconds between two times at least').env('MILLRACE_TICK').argParser(wholeNumber(1, MAXIMUM_TICK)),
+    )
+    .addOption(
+      new Option('--history <ms>', 'milliseconds for which changes and times stay readable')
+        .env('MILLRACE_HISTORY')
+        .argParser(wholeNumber(0, MAXIMUM_HISTORY)),
+    )
+    .addOption(
+      new Option('--resume <ms>', 'milliseconds that a new leader waits for all processes to come back, before it begins anew without them')
+        .env('MILLRACE_RESUME')
+        .argParser(wholeNumber(MINIMUM_RESUME, MAXIMUM_RESUME)),
     )
     .addOption(
       new Option('--minimum-processes <n>', 'worker processes that a group waits for before it begins')
@@ -94,7 +106,7 @@ async function run(options: Options, command: Command, context: Context): Promis
       admin,
       security,
       minimumProcesses: options.minimumProcesses ?? 1,
-      tick: options.tick ?? null,
+      limits: { tickMilliseconds: options.tick, historyMilliseconds: options.history, resumeMilliseconds: options.resume },
       onEvent: ({ group, text }) => log.info(text, group === null ? {} : { group }),
       onError: (error) => log.error('this should not have happened', { error }),
     },

@@ -42,7 +42,7 @@ export class LocalCluster {
         admin: null,
         security: options.security,
         minimumProcesses: options.processes,
-        tick: options.tick,
+        limits: { tickMilliseconds: options.tick ?? undefined },
         onEvent: (event) => view.event(event),
         onError: (error) => view.problem(error),
       },

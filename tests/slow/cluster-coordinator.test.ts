@@ -16,6 +16,8 @@ beforeEach(() => {
 afterEach(() => stage.close())
 
 const NAMES = ['one', 'two', 'three']
+/** A machine that also builds and tests is slow at times: what is shown is that work goes on, not how soon. */
+const PATIENT = ['--minimum-processes', '3', '--resume', '20000', '--history', '20000']
 const load = new Load({ rate: 20_000 })
 
 interface Watched {
@@ -44,8 +46,7 @@ function silence({ told }: Follower): number {
 }
 
 test('a coordinator that is killed and started again goes on where it was', { timeout: 120_000 }, async () => {
-  const parameters = ['--minimum-processes', '3']
-  const first = await stage.coordinator({ parameters })
+  const first = await stage.coordinator({ parameters: PATIENT })
   const port = Number(new URL(first.url).port)
   const workers = await stage.workers(NAMES)
   await stage.deploy(load)
@@ -55,7 +56,7 @@ test('a coordinator that is killed and started again goes on where it was', { ti
   first.process.signal('SIGKILL')
   await first.process.ended
   const killed = Date.now()
-  await stage.coordinator({ parameters, port })
+  await stage.coordinator({ parameters: PATIENT, port })
   await Promise.all(watched.followers.map((follower) => toldAfter(follower, killed + 1)))
   const group = await stage.runsWith(NAMES, load)
   await expectUndisturbed(watched)
@@ -65,9 +66,8 @@ test('a coordinator that is killed and started again goes on where it was', { ti
 })
 
 test('a standby takes over from a coordinator that is killed', { timeout: 120_000 }, async () => {
-  const parameters = ['--minimum-processes', '3']
-  const first = await stage.coordinator({ parameters })
-  const standby = await stage.coordinator({ parameters: [...parameters, '--standby'] })
+  const first = await stage.coordinator({ parameters: PATIENT })
+  const standby = await stage.coordinator({ parameters: [...PATIENT, '--standby'] })
   await standby.process.logs('it stands by: another one leads')
   const workers = await stage.workers(NAMES, { join: `${standby.url},${first.url}` })
   stage.url = first.url

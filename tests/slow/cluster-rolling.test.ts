@@ -21,7 +21,7 @@ const load = new Load({ rate: 20_000 })
 
 /** Three processes under load, and one that follows at `charlie`. */
 async function running(options: (name: string) => WorkerOptions = () => ({})): Promise<{ workers: StartedWorker[]; follower: Follower }> {
-  await stage.coordinator({ parameters: ['--minimum-processes', '3'] })
+  await stage.coordinator({ parameters: ['--minimum-processes', '3', '--history', '20000'] })
   const workers = await Promise.all(NAMES.map((name) => stage.worker(name, options(name))))
   await stage.deploy(load)
   await stage.runsWith(NAMES, load)

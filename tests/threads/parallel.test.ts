@@ -17,8 +17,8 @@ const threads = new NodeThreads()
 const data: DegreesData = { nodes: 1000, load: 20_000, batch: 500, rounds: 40 }
 
 /** By round the checksum of all workers' parts together. */
-function summed(reports: unknown[][]): number[] {
-  const sums = new Array<number>(data.rounds).fill(0)
+function summed(reports: unknown[][], rounds = data.rounds): number[] {
+  const sums = new Array<number>(rounds).fill(0)
   for (const [report] of reports as [DegreesReport][]) for (let r = 0; r < sums.length; r++) sums[r] = (sums[r] + report.checksums[r]) >>> 0
   return sums
 }
@@ -41,8 +41,12 @@ describe('a program on several threads', () => {
     expect(new Set(alone).size).toBe(data.rounds)
     for (const workers of [2, 5]) expect(await checksums(workers)).toEqual(alone)
     expect(await checksums(2, { spinAlways: true })).toEqual(alone)
-    // Nobody ever looks for work without being woken: a wakeup that is lost would be waited for for ever.
-    expect(await checksums(3, { cores: 0 })).toEqual(alone)
+  })
+
+  it('loses no wakeup, after which it would wait for ever', async () => {
+    const many: DegreesData = { nodes: 50, load: 100, batch: 3, rounds: 3000 }
+    const run = async (workers: number): Promise<unknown[][]> => runParallel({ threads, module, workers, data: many, cores: 0 })
+    expect(summed(await run(3), many.rounds)).toEqual(summed(await run(1), many.rounds))
   })
 
   it('fails as a whole when it throws on one, with its error', async () => {
