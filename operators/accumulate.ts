@@ -31,6 +31,9 @@ import type { Arrangement } from './arrangement.ts'
 import { ErrorOutlet, rowText } from './error-outlet.ts'
 import { KeyWriter } from './key-writer.ts'
 
+/** Marks that are given before all are taken back. */
+const MOST_MARKS = 1 << 30
+
 export class AccumulateOperator extends Operator implements KeyUser, StateCell {
   /** Where groups without a result are reported; null if every group has one. */
   readonly errors: ErrorOutlet | null
@@ -50,12 +53,17 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
   private readonly accumulatorWidths: readonly number[]
   private readonly pool: BatchPool
   private readonly keyScratch: Int32Array[] = []
-  /** Two ints a key id: rows, and 1 while the key is among the touched. */
+  /** Two ints a key id: rows, and its mark. A key is the j-th of the touched while its mark is `base + j + 1`. */
   private rows: Int32Array
   private capacity: number
-  /** Key ids touched at `time`; their row counts before it, what their aggregates showed, and why they showed nothing. */
+  private base = 0
+  /**
+   * Key ids touched at `time`; their row counts before it and now, what their aggregates showed, and why they showed nothing. All by
+   * the order of touching, so that only the touching itself goes to `rows`, which is where the cache misses are.
+   */
   private touched = new Int32Array(64)
   private before = new Int32Array(64)
+  private now = new Int32Array(64)
   private shownBefore: Int32Array[]
   private failedBefore = new Int32Array(64)
   private touchedCount = 0
@@ -147,13 +155,14 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
       const length = powerOfTwo(this.touchedCount + n)
       this.touched = grown(this.touched, length)
       this.before = grown(this.before, length)
+      this.now = grown(this.now, length)
       if (!this.countOnly) {
         this.failedBefore = grown(this.failedBefore, length)
         this.shownBefore = this.shownBefore.map((shown, i) => grown(shown, length * (this.accumulatorWidths[i] as number)))
       }
     }
     const from = this.touchedCount
-    this.touchedCount = touchAndCount(ids, batch.differences, n, this.rows, this.touched, this.before, from)
+    this.touchedCount = touchAndCount(ids, batch.differences, n, this.rows, this.base, this.touched, this.before, this.now, from)
     if (this.countOnly) return
     this.failedBefore.fill(0, from, this.touchedCount)
     for (let i = 0; i < this.accumulators.length; i++) {
@@ -173,21 +182,30 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
     const n = this.touchedCount
     const out = this.pool.take(this.time, 2 * n)
     this.touchedCount = 0
+    this.untouch(n)
     if (this.countOnly && this.keyCount === 1 && (this.keys.widths[0] === 1 || (this.keys.dense && this.keys.widths[0] === 2))) {
       const words = this.keys.words
       const keys = out.columns[0] as Int32Array
       const counts = out.columns[1] as Int32Array
       out.n =
         words === null
-          ? emitDenseCounts(n, this.touched, this.before, this.rows, keys, this.keys.widths[0] as number, counts, out.differences)
-          : emitCounts(n, this.touched, this.before, this.rows, words.arena, words.stride, words.offset, keys, counts, out.differences)
+          ? emitDenseCounts(n, this.touched, this.before, this.now, keys, this.keys.widths[0] as number, counts, out.differences)
+          : emitCounts(n, this.touched, this.before, this.now, words.arena, words.stride, words.offset, keys, counts, out.differences)
     } else this.emitRows(out, n)
     this.send(out)
   }
 
+  /** The n touched keys are none any more. */
+  private untouch(n: number): void {
+    this.base += n
+    if (this.base < MOST_MARKS) return
+    for (let key = 0; key < this.capacity; key++) this.rows[2 * key + 1] = 0
+    this.base = 0
+  }
+
   /** Old and new row of each touched key side by side, then without those that do not exist or are equal. */
   private emitRows(out: Batch, n: number): void {
-    const { touched, before, rows, accumulators } = this
+    const { touched, before, now, accumulators } = this
     const pairs = new Int32Array(2 * n)
     const failures = new Int32Array(2 * n)
     const differences = out.differences
@@ -197,15 +215,14 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
       pairs[2 * j] = pairs[2 * j + 1] = key
       failures[2 * j] = this.failedBefore[j] as number
       differences[2 * j] = before[j] === 0 ? 0 : -1
-      differences[2 * j + 1] = rows[2 * key] === 0 ? 0 : 1
-      rows[2 * key + 1] = 0
+      differences[2 * j + 1] = now[j] === 0 ? 0 : 1
     }
     this.keyWriter.write(pairs, 2 * n, out.columns, 0)
     for (let i = 0; i < accumulators.length; i++) {
       const column = out.columns[this.keyCount + i] as Int32Array
       const accumulator = accumulators[i] as Accumulator
       if (accumulator.kind === 'rows') {
-        showCounts(touched, before, rows, n, column)
+        showCounts(before, now, n, column)
         continue
       }
       spread(this.shownBefore[i] as Int32Array, this.accumulatorWidths[i] as number, n, column)
@@ -233,14 +250,15 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
 
   markKeys(live: Uint8Array): void {
     for (let key = 0; key < this.capacity; key++) {
-      if (this.rows[2 * key] !== 0 || this.rows[2 * key + 1] !== 0 || !this.accumulators.every((one) => one.isZero(key))) live[key] = 1
+      if (this.rows[2 * key] !== 0 || (this.rows[2 * key + 1] as number) > this.base || !this.accumulators.every((one) => one.isZero(key)))
+        live[key] = 1
     }
   }
 
   override stateStats(): StateStats {
     let keys = 0
     for (let key = 0; key < this.capacity; key++) if (this.rows[2 * key] !== 0) keys++
-    let bytes = this.rows.byteLength + this.touched.byteLength + this.before.byteLength + this.failedBefore.byteLength
+    let bytes = this.rows.byteLength + 3 * this.touched.byteLength + this.failedBefore.byteLength
     for (const shown of this.shownBefore) bytes += shown.byteLength
     for (const accumulator of this.accumulators) bytes += accumulator.bytes
     return presentState(bytes, keys, keys)
@@ -253,10 +271,10 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
 }
 
 /** The row counts of n touched keys: before in row 2j, now in row 2j + 1. */
-function showCounts(touched: Int32Array, before: Int32Array, rows: Int32Array, n: number, out: Int32Array): void {
+function showCounts(before: Int32Array, now: Int32Array, n: number, out: Int32Array): void {
   for (let j = 0; j < n; j++) {
     const was = before[j] as number
-    const is = rows[2 * (touched[j] as number)] as number
+    const is = now[j] as number
     out[4 * j] = was
     out[4 * j + 1] = was >> 31
     out[4 * j + 2] = is
@@ -274,22 +292,28 @@ function touchAndCount(
   differences: Int32Array,
   n: number,
   rows: Int32Array,
+  base: number,
   touched: Int32Array,
   before: Int32Array,
+  now: Int32Array,
   from: number,
 ): number {
   let count = from
   for (let i = 0; i < n; i++) {
-    const at = (ids[i] as number) << 1
+    const id = ids[i] as number
+    const at = id << 1
     const present = rows[at] as number
-    if (rows[at + 1] === 0) {
-      rows[at + 1] = 1
-      touched[count] = ids[i] as number
-      before[count++] = present
-    }
     const sum = present + (differences[i] as number)
     if (sum !== (sum | 0)) throw overflow()
     rows[at] = sum
+    const place = (rows[at + 1] as number) - base - 1
+    if (place >= 0) now[place] = sum
+    else {
+      touched[count] = id
+      before[count] = present
+      now[count++] = sum
+      rows[at + 1] = base + count
+    }
   }
   return count
 }
@@ -306,7 +330,7 @@ function emitDenseCounts(
   n: number,
   touched: Int32Array,
   before: Int32Array,
-  rows: Int32Array,
+  now: Int32Array,
   keys: Int32Array,
   width: number,
   counts: Int32Array,
@@ -314,11 +338,10 @@ function emitDenseCounts(
 ): number {
   let m = 0
   for (let j = 0; j < n; j++) {
-    const key = touched[j] as number
     const was = before[j] as number
-    const is = rows[2 * key] as number
-    rows[2 * key + 1] = 0
+    const is = now[j] as number
     if (was === is) continue
+    const key = touched[j] as number
     if (was !== 0) {
       keys[width * m] = key
       if (width === 2) keys[2 * m + 1] = key >> 31
@@ -341,7 +364,7 @@ function emitCounts(
   n: number,
   touched: Int32Array,
   before: Int32Array,
-  rows: Int32Array,
+  now: Int32Array,
   arena: Int32Array,
   stride: number,
   offset: number,
@@ -351,12 +374,10 @@ function emitCounts(
 ): number {
   let m = 0
   for (let j = 0; j < n; j++) {
-    const id = touched[j] as number
     const was = before[j] as number
-    const is = rows[2 * id] as number
-    rows[2 * id + 1] = 0
+    const is = now[j] as number
     if (was === is) continue
-    const key = arena[id * stride + offset] as number
+    const key = arena[(touched[j] as number) * stride + offset] as number
     if (was !== 0) {
       keys[m] = key
       counts[2 * m] = was

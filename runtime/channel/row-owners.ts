@@ -1,25 +1,30 @@
 /**
  * Which worker owns each row of a batch, by its key: `owners[virtualShard(hash)]`. For the usual keys the answers are kept, a byte
- * each, since a look-up is faster than a hash: for small whole numbers by the number, for texts by the id.
+ * each, since a look-up is faster than a hash: for whole numbers by the number, or by what it shares with its neighbours, for texts by
+ * the id.
  */
 import { type ColumnType, isInterned } from '../data/column-type.ts'
 import type { Dictionary } from '../data/dictionary.ts'
 import { keyTextOf } from '../data/key-encoding.ts'
-import { hashKeys, ownersOfInt32, ownersOfInt64, virtualShard } from '../data/key-hash.ts'
+import { ALONE, hashKeys, NEIGHBOR_BITS, ownersOfInt32, ownersOfInt64, virtualShard } from '../data/key-hash.ts'
 import type { ShardTable } from './shard-table.ts'
 
 /** Owners fit into seven bits; all eight stand for "not known". */
 const MOST_WORKERS = 128
 const UNKNOWN = 255
-/** Whole numbers from 0 up to, not including, this are looked up: as many bytes as stay in a core's own cache. */
-const SMALL_KEYS = 1 << 20
+/** Whole numbers from 0 up to, not including, this are looked up: as many bytes, 300 KB, as stay in a core's own cache. */
+const SMALL_KEYS = 1 << 22
 const START_KEYS = 1 << 10
+/** Blocks of neighbours come after the numbers that are alone. */
+const BLOCKS = ALONE - (ALONE >> NEIGHBOR_BITS)
 
 export class RowOwners {
   private readonly owners: Int32Array
   private readonly dictionary: Dictionary
   private readonly isCached: boolean
+  /** Of the numbers below `smallKeys`, by `slotOf`. */
   private small: Uint8Array = new Uint8Array(0)
+  private smallKeys = 0
   /** By dictionary id, while that stands for the same text. */
   private texts: Uint8Array = new Uint8Array(0)
   private sweeps = 0
@@ -48,7 +53,7 @@ export class RowOwners {
    * Returns the end of what worker 1 got; -1 if a key is not known, and then what was written beyond the ends means nothing.
    */
   splitSmall(keys: Int32Array, from: number, end: number, zeros: Int32Array, atZero: number, ones: Int32Array, atOne: number): number {
-    return splitKnown(this.small, keys, from, end, zeros, atZero, ones, atOne)
+    return splitKnown(this.small, this.smallKeys, keys, from, end, zeros, atZero, ones, atOne)
   }
 
   private ofHashes(hashes: Int32Array, n: number): number {
@@ -62,19 +67,21 @@ export class RowOwners {
   }
 
   private ofInt32(column: Int32Array, from: number, end: number, out: Int32Array): number {
-    const sum = lookUp(this.small, column, from, end, out)
+    const sum = lookUpNumbers(this.small, this.smallKeys, column, from, end, out)
     if (sum >= 0) return sum
     let all = 0
     for (let i = from; i < end; i++) all |= column[i]
     if (!this.isCached || all >>> 0 >= SMALL_KEYS) return ownersOfInt32(column, from, end, this.owners, out)
-    this.small = this.ownersBelow(2 << (31 - Math.clz32(all | (START_KEYS - 1))))
-    return lookUp(this.small, column, from, end, out)
+    this.smallKeys = 2 << (31 - Math.clz32(all | (START_KEYS - 1)))
+    this.small = this.ownersBelow(this.smallKeys)
+    return lookUpNumbers(this.small, this.smallKeys, column, from, end, out)
   }
 
   private ownersBelow(count: number): Uint8Array {
-    const keys = new Int32Array(count)
-    for (let key = 0; key < count; key++) keys[key] = key
-    ownersOfInt32(keys, 0, count, this.owners, keys)
+    const slots = slotOf(count - 1) + 1
+    const keys = new Int32Array(slots)
+    for (let slot = 0; slot < slots; slot++) keys[slot] = slot < ALONE ? slot : (slot - BLOCKS) << NEIGHBOR_BITS
+    ownersOfInt32(keys, 0, slots, this.owners, keys)
     return new Uint8Array(keys)
   }
 
@@ -98,6 +105,23 @@ export class RowOwners {
     for (let i = 0; i < ids.length; i++) this.texts[ids[i]] = out[i]
     return found
   }
+}
+
+function slotOf(key: number): number {
+  return key < ALONE ? key : (key >> NEIGHBOR_BITS) + BLOCKS
+}
+
+/** Returns the sum of the owners, or -1 if one is not below `limit`. */
+function lookUpNumbers(known: Uint8Array, limit: number, column: Int32Array, from: number, end: number, out: Int32Array): number {
+  let sum = 0
+  for (let i = from, p = 0; i < end; i++, p++) {
+    const key = column[i]
+    if (key >>> 0 >= limit) return -1
+    const owner = known[slotOf(key)]
+    out[p] = owner
+    sum += owner
+  }
+  return sum
 }
 
 /** Returns the sum of the owners, or -1 if one is not known. Unrolled: one row's work is as much as a loop's own. */
@@ -138,6 +162,7 @@ function lookUp(known: Uint8Array, column: Int32Array, from: number, end: number
 /** Each key is written for both, and only the cursor of its owner moves on: no branch, which random keys would mispredict. */
 function splitKnown(
   known: Uint8Array,
+  limit: number,
   keys: Int32Array,
   from: number,
   end: number,
@@ -146,7 +171,6 @@ function splitKnown(
   ones: Int32Array,
   atOne: number,
 ): number {
-  const limit = known.length
   let zero = atZero
   let one = atOne
   let i = from
@@ -156,10 +180,10 @@ function splitKnown(
     const c = keys[i + 2]
     const d = keys[i + 3]
     if (a >>> 0 >= limit || b >>> 0 >= limit || c >>> 0 >= limit || d >>> 0 >= limit) return -1
-    const x = known[a]
-    const y = known[b]
-    const z = known[c]
-    const w = known[d]
+    const x = known[slotOf(a)]
+    const y = known[slotOf(b)]
+    const z = known[slotOf(c)]
+    const w = known[slotOf(d)]
     zeros[zero] = a
     ones[one] = a
     zero += 1 - x
@@ -182,8 +206,9 @@ function splitKnown(
     if (key >>> 0 >= limit) return -1
     zeros[zero] = key
     ones[one] = key
-    zero += 1 - known[key]
-    one += known[key]
+    const owner = known[slotOf(key)]
+    zero += 1 - owner
+    one += owner
   }
   return one
 }

@@ -283,7 +283,7 @@ function packedWords(s: string): Int32Array | null {
   return words
 }
 
-/** Murmur3 (32 bit) over pairs of UTF-16 units, never 0. Part of HASH_VERSION 1: never change it. */
+/** Murmur3 (32 bit) over pairs of UTF-16 units, never 0. Part of the content hash: a change needs a new HASH_VERSION. */
 export function hashString(s: string): number {
   const length = s.length
   let h = 0x4d696c6c

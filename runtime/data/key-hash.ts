@@ -7,8 +7,15 @@ import { type ColumnType, NULL_BOOL, NULL_FLOAT_HIGH, NULL_FLOAT_LOW, NULL_TIMES
 import { type Dictionary, hashString } from './dictionary.ts'
 import { keyTextOf } from './key-encoding.ts'
 
-export const HASH_VERSION = 1
+export const HASH_VERSION = 2
 export const VIRTUAL_SHARDS = 1024
+/**
+ * Of a key that is one whole number, neighbours share a shard, in blocks of `1 << NEIGHBOR_BITS`: what a worker keeps by such keys lies
+ * side by side, and a cache line that it fetches is its own as a whole. Not so numbers from 0 up to, not including, `ALONE`: what is
+ * kept by them stays in a cache anyway, and of few keys each worker must get its share.
+ */
+export const NEIGHBOR_BITS = 4
+export const ALONE = 1 << 16
 const SHARD_SHIFT = 22
 const SEED = 0x5eed0001
 const NULL_WORD = 0x6e756c6c
@@ -25,7 +32,8 @@ export function hashKeys(
   out: Int32Array | Uint32Array,
 ): void {
   for (let i = 0; i < n; i++) out[i] = SEED
-  for (let k = 0; k < types.length; k++) hashColumn(columns[k] as Int32Array, types[k] as ColumnType, n, dictionary, out)
+  const bits = types.length === 1 ? NEIGHBOR_BITS : 0
+  for (let k = 0; k < types.length; k++) hashColumn(columns[k] as Int32Array, types[k] as ColumnType, n, dictionary, bits, out)
   const length = types.length
   for (let i = 0; i < n; i++) {
     let h = (out[i] as number) ^ length
@@ -45,7 +53,8 @@ const ONES = Math.imul((Math.imul(-1, 0xcc9e2d51) << 15) | (Math.imul(-1, 0xcc9e
 export function ownersOfInt32(column: Int32Array, from: number, end: number, owners: Int32Array, out: Int32Array): number {
   let sum = 0
   for (let i = from; i < end; i++) {
-    const low = column[i] as number
+    const key = column[i] as number
+    const low = key >>> 0 < ALONE ? key : key >> NEIGHBOR_BITS
     const k = Math.imul(low, 0xcc9e2d51)
     let h = SEED ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593)
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ ((low >> 31) & ONES)
@@ -62,7 +71,8 @@ export function ownersOfInt32(column: Int32Array, from: number, end: number, own
 export function ownersOfInt64(column: Int32Array, from: number, end: number, owners: Int32Array, out: Int32Array): number {
   let sum = 0
   for (let i = from; i < end; i++) {
-    const k = Math.imul(column[2 * i] as number, 0xcc9e2d51)
+    const key = column[2 * i] as number
+    const k = Math.imul(key >>> 0 < ALONE ? key : key >> NEIGHBOR_BITS, 0xcc9e2d51)
     const k2 = Math.imul(column[2 * i + 1] as number, 0xcc9e2d51)
     let h = SEED ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593)
     h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) ^ Math.imul((k2 << 15) | (k2 >>> 17), 0x1b873593)
@@ -87,11 +97,18 @@ function mix(h: number, word: number): number {
   return (Math.imul((x << 13) | (x >>> 19), 5) + 0xe6546b64) | 0
 }
 
-function hashColumn(column: Int32Array, type: ColumnType, n: number, dictionary: Dictionary, out: Int32Array | Uint32Array): void {
+function hashColumn(
+  column: Int32Array,
+  type: ColumnType,
+  n: number,
+  dictionary: Dictionary,
+  bits: number,
+  out: Int32Array | Uint32Array,
+): void {
   switch (type.kind) {
     case 'int32':
     case 'int64':
-      hashWhole(column, type, n, out)
+      hashWhole(column, type, n, bits, out)
       return
     case 'bool':
       for (let i = 0; i < n; i++) {
@@ -130,7 +147,7 @@ function hashInterned(column: Int32Array, type: ColumnType, n: number, dictionar
   }
 }
 
-function hashWhole(column: Int32Array, type: ColumnType, n: number, out: Int32Array | Uint32Array): void {
+function hashWhole(column: Int32Array, type: ColumnType, n: number, bits: number, out: Int32Array | Uint32Array): void {
   const width = type.width
   const long = type.kind === 'int64'
   const nullAt = type.nullable ? width - 1 : -1
@@ -138,6 +155,6 @@ function hashWhole(column: Int32Array, type: ColumnType, n: number, out: Int32Ar
     const low = column[p] as number
     const high = long ? (column[p + 1] as number) : low >> 31
     if (nullAt >= 0 && column[p + nullAt] === 1) out[i] = mix(out[i] as number, NULL_WORD)
-    else out[i] = mix(mix(out[i] as number, low), high)
+    else out[i] = mix(mix(out[i] as number, low >>> 0 < ALONE ? low : low >> bits), high)
   }
 }

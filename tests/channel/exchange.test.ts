@@ -37,7 +37,7 @@ describe('owners', () => {
         ? fc.integer({ min: 0, max: 4 })
         : type.kind === 'bool'
           ? fc.constantFrom(0, 1, 2)
-          : fc.integer({ min: -5, max: 5 })
+          : fc.oneof(fc.integer({ min: -5, max: 5 }), fc.integer({ min: 65_500, max: 65_600 }), fc.integer({ min: 0, max: 5_000_000 }))
     const batch = fc.array(fc.oneof(word, type.kind === 'text' ? word : fc.integer()), { maxLength: 60 })
     fc.assert(
       fc.property(

@@ -136,10 +136,10 @@ describe('key encoding', () => {
 })
 
 describe('content hash', () => {
-  it('is version 1', () => {
-    expect(HASH_VERSION).toBe(1)
+  it('is version 2', () => {
+    expect(HASH_VERSION).toBe(2)
     const golden = {
-      int32: hashesOf(types.int32, [0, 1, -1, 2 ** 31 - 1]),
+      int32: hashesOf(types.int32, [0, 1, -1, 2 ** 31 - 1, 65_535, 65_536, 65_551, 65_552]),
       int64: hashesOf(types.int64, [0n, 1n, -1n, 2n ** 40n]),
       float64: hashesOf(types.float64, [0, 1.5, Number.NaN, Number.POSITIVE_INFINITY]),
       bool: hashesOf(types.bool, [false, true]),
@@ -191,7 +191,11 @@ describe('content hash', () => {
           3590363166,
           302052158,
           798611063,
-          1352853850,
+          2594935563,
+          2260220961,
+          1452699759,
+          1452699759,
+          917297500,
         ],
         "int64": [
           3590363166,
@@ -225,6 +229,28 @@ describe('content hash', () => {
         ],
       }
     `)
+  })
+
+  it('is one for neighbours among many whole numbers, alone or with a sign, but not in a key of several columns', () => {
+    const numbers = [0, 1, 65_534, 65_535, 65_536, 65_551, 65_552, 10 ** 6, 2 ** 31 - 1, -1, -16, -17, -(2 ** 31)]
+    const hashes = hashesOf(types.int32, numbers)
+    expect(
+      hashesOf(
+        types.int64,
+        numbers.map((key) => BigInt(key)),
+      ),
+    ).toEqual(hashes)
+    expect(
+      hashesOf(
+        nullable(types.int64),
+        numbers.map((key) => BigInt(key)),
+      ),
+    ).toEqual(hashes)
+    expect(hashes.map((hash) => hashes.indexOf(hash))).toEqual([0, 1, 2, 3, 4, 4, 6, 7, 8, 9, 9, 11, 12])
+    const column = Int32Array.from(numbers)
+    const pairs = new Uint32Array(numbers.length)
+    hashKeys([column, column], [types.int32, types.int32], numbers.length, new Dictionary(), pairs)
+    expect(new Set(pairs).size).toBe(numbers.length)
   })
 
   it('is the same on workers with other ids', () => {
