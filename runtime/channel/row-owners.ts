@@ -22,7 +22,7 @@ export class RowOwners {
   private readonly owners: Int32Array
   private readonly dictionary: Dictionary
   private readonly isCached: boolean
-  /** Of the numbers below `smallKeys`, by `slotOf`. */
+  /** Of the numbers below `smallKeys`, a power of two, by `slotOf`. */
   private small: Uint8Array = new Uint8Array(0)
   private smallKeys = 0
   /** By dictionary id, while that stands for the same text. */
@@ -107,8 +107,10 @@ export class RowOwners {
   }
 }
 
+/** Without a branch, which random keys would mispredict. */
 function slotOf(key: number): number {
-  return key < ALONE ? key : (key >> NEIGHBOR_BITS) + BLOCKS
+  const alone = (key - ALONE) >> 31
+  return (key & alone) | (((key >> NEIGHBOR_BITS) + BLOCKS) & ~alone)
 }
 
 /** Returns the sum of the owners, or -1 if one is not below `limit`. */
@@ -179,7 +181,7 @@ function splitKnown(
     const b = keys[i + 1]
     const c = keys[i + 2]
     const d = keys[i + 3]
-    if (a >>> 0 >= limit || b >>> 0 >= limit || c >>> 0 >= limit || d >>> 0 >= limit) return -1
+    if ((a | b | c | d) >>> 0 >= limit) return -1
     const x = known[slotOf(a)]
     const y = known[slotOf(b)]
     const z = known[slotOf(c)]
