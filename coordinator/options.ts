@@ -109,7 +109,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   storeAttempts: 5,
   storeRetryMilliseconds: 50,
   storeTimeoutMilliseconds: 3000,
-  heartbeatMilliseconds: 250,
+  heartbeatMilliseconds: 400,
   leaseMilliseconds: 1500,
   leaseWaitMilliseconds: 1750,
   reconnectMilliseconds: 500,

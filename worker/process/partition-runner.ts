@@ -13,9 +13,12 @@ import { Backoff } from './backoff.ts'
 import type { SourceView } from './process-view.ts'
 import type { ReadingTurns } from './reading-turns.ts'
 
-/** Between polls of a source that has nothing: the longer it is quiet, up to the second. */
+/** Between polls of a source that has nothing: the longer it is quiet, up to the second; and up to the third after a long quiet. */
 export const LEAST_IDLE_MILLISECONDS = 5
 export const MOST_IDLE_MILLISECONDS = 50
+export const MOST_QUIET_MILLISECONDS = 250
+/** Polls in a row that had nothing, some ten seconds, after which it is long. */
+const QUIET_POLLS = 200
 /** Between attempts to read a source that fails. */
 const FIRST_RETRY_MILLISECONDS = 100
 const LONGEST_RETRY_MILLISECONDS = 5000
@@ -51,6 +54,7 @@ export class PartitionRunner {
   private rows = 0
   private rejected = 0
   private idle = LEAST_IDLE_MILLISECONDS
+  private idlePolls = 0
 
   constructor(host: PartitionHost, source: ReplayableSource, shape: InputShape, assignment: SourceAssignment) {
     this.host = host
@@ -151,6 +155,7 @@ export class PartitionRunner {
     this.recovered(batch !== null)
     if (batch === null) return 'nothing'
     this.idle = LEAST_IDLE_MILLISECONDS
+    this.idlePolls = 0
     let rows = 0
     for (const run of batch.runs) {
       rows += run.rows.length
@@ -204,8 +209,9 @@ export class PartitionRunner {
 
   private nextIdle(): number {
     const idle = this.idle
-    this.idle = Math.min(MOST_IDLE_MILLISECONDS, 2 * idle)
-    return idle
+    this.idle = Math.min(++this.idlePolls > QUIET_POLLS ? MOST_QUIET_MILLISECONDS : MOST_IDLE_MILLISECONDS, 2 * idle)
+    // All quiet partitions at the same moments: a process that wakes up seldom costs nothing.
+    return idle < MOST_QUIET_MILLISECONDS ? idle : idle - ((this.host.environment.clock.monotonic() / 1000) % idle)
   }
 
   private sleep(milliseconds: number): Promise<void> {
