@@ -104,7 +104,10 @@ class NumberedReader implements PartitionReader {
     for (let index = from; index < end; index++) {
       const given = this.rows(this.partition, index)
       if (!isRun(given)) {
-        if (rows.length === 0) runs.push({ op: this.insert, rows })
+        if (rows.length === 0) {
+          const origin = { source: 'generated', before: 'row ', first: index, after: ` of partition ${this.partition}` }
+          runs.push({ op: this.insert, rows, origin })
+        }
         rows.push(given)
         continue
       }

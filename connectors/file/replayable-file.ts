@@ -16,10 +16,9 @@ import { csvDecoder } from './csv.ts'
 import { DEFAULT_BATCH_BYTES, FileFollower } from './follow.ts'
 import type { FollowEvent } from './follow-event.ts'
 import { jsonLinesDecoder } from './json-lines.ts'
-import type { LinePosition } from './position.ts'
 import { PendingLines } from './replayable-lines.ts'
 import { type FilePlace, HASH_OF_NOTHING, type LogPosition, logPosition, placeOf } from './replayable-position.ts'
-import { runsOf } from './replayable-runs.ts'
+import { type LineText, runsOf } from './replayable-runs.ts'
 import { type FileFormat, formatOf } from './source.ts'
 
 export interface FilesOptions {
@@ -202,7 +201,7 @@ class LogReader implements PartitionReader {
     this.hash = hash
     // A record that is not complete begins before, and where that is says nothing of the lines after it.
     const at = this.pending === null && decoded.resume === batch.end ? placeOf(batch.end) : null
-    const runs = runsOf(decoded, this.path, (position) => this.describe(position))
+    const runs = runsOf(decoded, this.path, this.lineText)
     return { runs, position: { lines: this.lines, hash, contents: this.contents, at } }
   }
 
@@ -227,7 +226,7 @@ class LogReader implements PartitionReader {
   }
 
   /** `line 17`, and where a log has had several contents, in which of them: the same whatever the files are called by now. */
-  private describe({ line }: LinePosition): string {
-    return this.contents <= 1 ? `line ${line}` : `line ${line} of content ${this.contents}`
+  private get lineText(): LineText {
+    return { before: 'line ', after: this.contents <= 1 ? '' : ` of content ${this.contents}` }
   }
 }

@@ -1,6 +1,7 @@
 /** What every source that can be read again must do, tried on one. */
 import { expect } from 'vitest'
 import type { SimulatedEnvironment } from '../../runtime/env/simulated-environment.ts'
+import type { ChangeRun } from '../../runtime/protocol/change-run.ts'
 import type { Position } from '../../runtime/protocol/position.ts'
 import type { InputShape, PartitionReader, ReplayableSource, SourceBatch } from '../../runtime/protocol/replayable-source.ts'
 
@@ -18,8 +19,15 @@ export function contentOf(batches: readonly SourceBatch[]): Content {
   const rows: string[] = []
   const rejected: string[] = []
   for (const { runs } of batches)
-    for (const run of runs) for (const row of run.rows) (run.op === 'reject' ? rejected : rows).push(`${run.op} ${text(row)}`)
+    for (const run of runs)
+      for (const [i, row] of run.rows.entries()) (run.op === 'reject' ? rejected : rows).push(`${run.op} ${text(row)}${placeOf(run, i)}`)
   return { rows, rejected: rejected.sort() }
+}
+
+function placeOf(run: ChangeRun, i: number): string {
+  if (run.op === 'reject' || run.origin === undefined) return ''
+  const { source, before, first, after } = run.origin
+  return ` at ${source}, ${before}${first + i}${after}`
 }
 
 /** A promise that may need simulated time. */

@@ -30,7 +30,11 @@ test.each(SEEDS)('generated rows, with and without a rate (%i)', async (seed) =>
     expect(await one.partitions(env)).toEqual(['0', '1'])
     const first = await readAll(env, await openReader(env, one, keyed, '1', null))
     expect(contentOf(first).rows).toHaveLength(3000)
-    expect(contentOf(first).rows.slice(2, 4)).toEqual(['upsert {"id":2,"word":"1"}', 'delete {"id":2}'])
+    expect(contentOf(first).rows.slice(2, 5)).toEqual([
+      'upsert {"id":2,"word":"1"} at generated, row 2 of partition 1',
+      'delete {"id":2}',
+      'upsert {"id":4,"word":"1"} at generated, row 4 of partition 1',
+    ])
     await checkReplays(env, one, keyed, '1', first, (bound) => random.below(bound))
   }
 })
@@ -200,6 +204,8 @@ test('opened where one file ends and the next begins: lines are of the content t
   const first = await readAll(env, await openReader(env, one, keyed, PATH, null))
   expect(first).toHaveLength(3)
   expect(contentOf(first).rejected).toEqual([expect.stringContaining('"position":"line 2 of content 2"')])
+  const places = contentOf(first).rows.map((row) => row.replace(/^.* at /, ''))
+  expect(places).toEqual([`${PATH}, line 2`, `${PATH}, line 3`, `${PATH}, line 3 of content 2`])
   const reader = await openReader(env, one, keyed, PATH, first[1].position)
   expect(contentOf(await readAll(env, reader))).toEqual(contentOf(first.slice(2)))
 })
@@ -260,7 +266,7 @@ test('a file that is not there, or cannot be read, is an error that goes away wi
   }
   await expect(reader.poll(null)).rejects.toThrow('input/output error')
   env.disk.faults.fail = undefined as never
-  expect(contentOf(await readAll(env, reader)).rows).toEqual(['upsert {"id":1,"word":"a"}'])
+  expect(contentOf(await readAll(env, reader)).rows).toEqual([`upsert {"id":1,"word":"a"} at ${PATH}, line 2`])
   await expect(one.open(env, keyed, '/log/third.csv', null)).rejects.toMatchObject({ code: 'SOURCE' })
   await expect(one.open(env, keyed, PATH, 17)).rejects.toMatchObject({ code: 'SOURCE' })
   expect(() => files({ path: [] })).toThrow('no path')

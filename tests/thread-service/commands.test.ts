@@ -52,6 +52,14 @@ test('a wrong row becomes an error, and the others of its run are rows', () => {
     },
     { op: 'delete', rows: [{ id: 7 }, null as unknown as object, { id: 'x' }] },
     { op: 'insert', rows: [{ id: 8, city: 'd' }] },
+    {
+      op: 'upsert',
+      rows: [
+        { id: 1, city: 'c' },
+        { id: 9, city: 9 },
+      ],
+      origin: { source: 'k.jsonl', before: 'line ', first: 41, after: ' of content 2' },
+    },
     { op: 'reject', rows: [{ source: 'k.jsonl', position: '17', excerpt: '{"id": \ud800', message: 'no JSON' }] },
     { op: 'reject', rows: [{ source: 'k.jsonl', position: 18 as unknown as string, excerpt: 'x'.repeat(9000), message: 'long' }] },
   ])
@@ -78,12 +86,13 @@ test('a wrong row becomes an error, and the others of its run are rows', () => {
     ['{ id: "x" }', 'key column "id": expected int32, got "x"', null, null],
     ['{ id: 2n, city: "b" }', 'column "id": expected int32, got 2n', null, null],
     ['{ id: 8, city: "d" }', 'insert is for inputs without a key, and k has one: upsert and delete', null, null],
+    ['{ id: 9, city: 9 }', 'column "city": expected text, got 9', 'k.jsonl', 'line 42 of content 2'],
     ['{"id": \ufffd', 'no JSON', 'k.jsonl', '17'],
   ])
   expect(k.filter(([row]) => row.startsWith('xx')).map(([row, ...rest]) => [row.length, ...rest])).toEqual([
     [2000, 'long', 'k.jsonl', '18'],
   ])
-  expect(threads.askStats().reduce((n, { dataflows }) => n + dataflows[0].errors, 0)).toBe(12)
+  expect(threads.askStats().reduce((n, { dataflows }) => n + dataflows[0].errors, 0)).toBe(13)
   expect(threads.failed).toEqual([])
 })
 

@@ -10,7 +10,7 @@ import type { KeyedInputOperator } from '../../operators/upsert.ts'
 import type { Columns } from '../../runtime/data/schema.ts'
 import { shownValue } from '../../runtime/data/value-encoding.ts'
 import { MillraceError } from '../../runtime/error.ts'
-import type { ChangeRun, RejectedRow } from '../../runtime/protocol/change-run.ts'
+import type { ChangeRun, RejectedRow, RowsOrigin } from '../../runtime/protocol/change-run.ts'
 
 /** What a wrong row has as its code; anything else that is thrown is no fault of the row. */
 const ROW_ERRORS = new Set(['BAD_ROW', 'UNKNOWN_COLUMN', 'COLUMN_TYPE'])
@@ -43,7 +43,7 @@ export class ThreadInput {
     }
     const refused = this.refusalOf(run.op)
     if (refused !== null) {
-      for (const row of run.rows) this.rejectRow(row, refused)
+      for (const [i, row] of run.rows.entries()) this.rejectRow(row, refused, run.origin, i)
       return
     }
     if (run.op === 'upsert' || run.op === 'delete') (this.input as KeyedInputOperator).from(partition)
@@ -81,8 +81,8 @@ export class ThreadInput {
     }
   }
 
-  private takeEach({ op, rows }: RowsRun): void {
-    for (const row of rows) {
+  private takeEach({ op, rows, origin }: RowsRun): void {
+    for (const [i, row] of rows.entries()) {
       try {
         this.take(op, [row])
       } catch (error) {
@@ -92,6 +92,8 @@ export class ThreadInput {
           thrownText(error)
             .replace(' of row 0:', ':')
             .replace(/^row 0: /, ''),
+          origin,
+          i,
         )
       }
     }
@@ -105,9 +107,10 @@ export class ThreadInput {
     return op === 'remove' && this.definition.kind === 'stream' ? `${this.name} is a stream, to which rows are only added` : null
   }
 
-  private rejectRow(row: unknown, message: string): void {
+  private rejectRow(row: unknown, message: string, origin: RowsOrigin | undefined, i: number): void {
     const excerpt = typeof row === 'object' && row !== null ? rowText(row as Record<string, unknown>) : shownValue(row)
-    this.addError(excerpt, message, null, null)
+    if (origin === undefined) this.addError(excerpt, message, null, null)
+    else this.addError(excerpt, message, textOf(origin.source), textOf(`${origin.before}${origin.first + i}${origin.after}`))
   }
 
   private reject({ source, position, excerpt, message }: RejectedRow): void {
