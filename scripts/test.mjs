@@ -1,5 +1,5 @@
 // Runs the tests and closes with one plain line: `N passed, N failed` (and `, N skipped`).
-//   node scripts/test.mjs [fast]    `fast` leaves out tests/slow
+//   node scripts/test.mjs [PROJECT]...    of fast, thorough and slow, see vitest.config.ts; all if none is named
 // With CI=true a skipped test is a failure: a check that did not run has shown nothing.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -8,23 +8,18 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const which = process.argv[2] ?? 'all'
-if (which !== 'all' && which !== 'fast') {
-  console.error(`There is no set of tests "${which}". Run: node scripts/test.mjs [fast]`)
+/** How many files at a time: slow tests have real processes with deadlines, and the machine to themselves. */
+const PROJECTS = { fast: 2, thorough: 2, slow: 1 }
+const named = process.argv.slice(2)
+const unknown = named.find((name) => !(name in PROJECTS))
+if (unknown !== undefined) {
+  console.error(`There is no set of tests "${unknown}". Run: node scripts/test.mjs [${Object.keys(PROJECTS).join('] [')}]`)
   process.exit(2)
 }
 
-/** Fast tests share the cores; slow ones have real processes and deadlines, and run one file at a time. */
-const projects =
-  which === 'fast'
-    ? [['fast', 2]]
-    : [
-        ['fast', 2],
-        ['slow', 1],
-      ]
 const counts = { passed: 0, failed: 0, skipped: 0 }
-for (const [project, workers] of projects) {
-  const one = run(project, workers)
+for (const project of named.length > 0 ? named : Object.keys(PROJECTS)) {
+  const one = run(project, PROJECTS[project])
   for (const kind of Object.keys(counts)) counts[kind] += one[kind]
 }
 
