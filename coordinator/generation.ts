@@ -3,6 +3,7 @@
  * jobs, start them, and run until the next generation begins. Every step has a deadline.
  */
 import type { Timer } from '../runtime/env/environment.ts'
+import { openSpan } from '../runtime/log/spans.ts'
 import type { FromCoordinator, FromProcess, HeldGeneration, Member, ProcessId, Unreachable } from '../runtime/protocol/control.ts'
 import type { Dataflow } from './dataflow.ts'
 import { DataflowRun, type RunHost } from './dataflow-run.ts'
@@ -42,6 +43,8 @@ export class Generation implements RunHost {
   readonly term: Term
   readonly ceiling: Ceiling
   private readonly group: GenerationGroup
+  /** Ends the span of its beginning. */
+  private begun: ((code?: string) => void) | null = null
   private readonly prepared = new Set<ProcessId>()
   private readonly broken = new BrokenLinks()
   private brokenReason = ''
@@ -63,6 +66,11 @@ export class Generation implements RunHost {
 
   /** @param owners by virtual shard */
   begin(owners: readonly number[], protocol: number, dataflows: Iterable<Dataflow>): void {
+    this.begun = openSpan('millrace.generation', {
+      'millrace.group': this.group.name,
+      'millrace.generation': this.number,
+      'millrace.members': this.members.length,
+    })
     for (const dataflow of dataflows) this.add(dataflow)
     this.broadcast({ kind: 'prepare', group: this.group.name, generation: this.number, members: this.members, owners, protocol })
     this.deadline = this.term.after(this.term.limits.prepareMilliseconds, () => this.prepareOverdue())
@@ -141,6 +149,7 @@ export class Generation implements RunHost {
   /** Ends it: nothing is minted or made visible in it any more. */
   stop(): void {
     this.phase = 'over'
+    this.begun?.('FENCED')
     this.deadline?.clear()
     this.patience?.clear()
     this.settling?.clear()
@@ -180,6 +189,7 @@ export class Generation implements RunHost {
     if (this.phase !== 'preparing' || this.prepared.size < this.members.length) return
     this.deadline?.clear()
     this.phase = 'running'
+    this.begun?.()
     this.group.connected(this.members)
     this.installNext()
   }

@@ -1,6 +1,8 @@
 /** The coordinator's HTTP API: what the command line, scripts and probes talk to. JSON both ways, errors as {code, message, hint}. */
+
 import { z } from 'zod'
 import { MillraceError } from '../runtime/error.ts'
+import { inSpan } from '../runtime/log/spans.ts'
 import { asksLocalhost, isFromForeignPage, showsToken } from '../runtime/protocol/request-guard.ts'
 import { isCode } from './error-code.ts'
 import type { Leader } from './leader.ts'
@@ -163,7 +165,8 @@ async function deploy(leader: Leader, request: Request, maximumBundleBytes: numb
       hint: 'Send {name, group, code, digest}.',
     })
   }
-  const outcome = await leader.deploy(parsed.data)
+  const attributes = { 'millrace.job': parsed.data.name, 'millrace.group': parsed.data.group }
+  const outcome = await inSpan('millrace.deploy', attributes, () => leader.deploy(parsed.data))
   const job = leader.catalog.job(parsed.data.name)
   return json(outcome === 'deployed' ? 201 : 200, { outcome, job: job === null ? null : jobStatus(leader, job.fact, job.dataflow) })
 }

@@ -31,6 +31,8 @@ import type { Arrangement } from './arrangement.ts'
 import { ErrorOutlet, rowText } from './error-outlet.ts'
 import { KeyWriter } from './key-writer.ts'
 
+/** Keys that are emitted at a time: their rows before and now, of a few columns, stay in a core's own cache until they are used. */
+const EMITTED_KEYS = 1 << 12
 /** Marks that are given before all are taken back. */
 const MOST_MARKS = 1 << 30
 
@@ -67,6 +69,8 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
   private shownBefore: Int32Array[]
   private failedBefore = new Int32Array(64)
   private touchedCount = 0
+  /** Of those, how many have been emitted. */
+  private emitted = 0
   private time = -1
   private readonly countOnly: boolean
 
@@ -112,17 +116,20 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
     const { port, groupsPort } = this
     if (groupsPort !== null) for (let batch = groupsPort.pop(); batch !== null; batch = groupsPort.pop()) batch.release()
     const frontier = groupsPort === null ? port.frontier : Math.min(port.frontier, groupsPort.frontier)
+    let isAllOut = true
     for (let batch = port.peek(); batch !== null; batch = port.peek()) {
       if (this.touchedCount > 0 && this.time !== batch.time) {
         if (frontier <= this.time) break
-        this.emit()
+        isAllOut = this.emit()
+        if (!isAllOut) break
       }
       port.pop()
       this.time = batch.time
       this.take(batch)
       batch.release()
     }
-    if (this.touchedCount > 0 && frontier > this.time) this.emit()
+    if (isAllOut && this.touchedCount > 0 && frontier > this.time) isAllOut = this.emit()
+    if (!isAllOut) this.yield()
     const done = this.touchedCount > 0 ? Math.min(frontier, this.time) : frontier
     this.hold?.downgrade(Math.max(this.hold.time, done - 1))
     this.errors?.advance(done)
@@ -178,55 +185,66 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
     for (const accumulator of this.accumulators) accumulator.grow(capacity)
   }
 
-  private emit(): void {
-    const n = this.touchedCount
-    const out = this.pool.take(this.time, 2 * n)
-    this.touchedCount = 0
-    this.untouch(n)
+  /**
+   * The next touched keys, as many as are downstream while they are still in the cache; the rest comes after everything downstream has
+   * run. Returns whether it was all.
+   */
+  private emit(): boolean {
+    const from = this.emitted
+    const to = Math.min(this.touchedCount, from + EMITTED_KEYS)
+    const out = this.pool.take(this.time, 2 * (to - from))
     if (this.countOnly && this.keyCount === 1 && (this.keys.widths[0] === 1 || (this.keys.dense && this.keys.widths[0] === 2))) {
       const words = this.keys.words
       const keys = out.columns[0] as Int32Array
       const counts = out.columns[1] as Int32Array
+      const { touched, before, now } = this
       out.n =
         words === null
-          ? emitDenseCounts(n, this.touched, this.before, this.now, keys, this.keys.widths[0] as number, counts, out.differences)
-          : emitCounts(n, this.touched, this.before, this.now, words.arena, words.stride, words.offset, keys, counts, out.differences)
-    } else this.emitRows(out, n)
+          ? emitDenseCounts(from, to, touched, before, now, keys, this.keys.widths[0] as number, counts, out.differences)
+          : emitCounts(from, to, touched, before, now, words.arena, words.stride, words.offset, keys, counts, out.differences)
+    } else this.emitRows(out, from, to)
+    this.emitted = to
+    const isAll = to === this.touchedCount
+    if (isAll) this.untouch()
     this.send(out)
+    return isAll
   }
 
-  /** The n touched keys are none any more. */
-  private untouch(n: number): void {
-    this.base += n
+  /** No key is touched any more. */
+  private untouch(): void {
+    this.base += this.touchedCount
+    this.touchedCount = 0
+    this.emitted = 0
     if (this.base < MOST_MARKS) return
     for (let key = 0; key < this.capacity; key++) this.rows[2 * key + 1] = 0
     this.base = 0
   }
 
-  /** Old and new row of each touched key side by side, then without those that do not exist or are equal. */
-  private emitRows(out: Batch, n: number): void {
+  /** Old and new row of each of these touched keys side by side, then without those that do not exist or are equal. */
+  private emitRows(out: Batch, from: number, to: number): void {
     const { touched, before, now, accumulators } = this
+    const n = to - from
     const pairs = new Int32Array(2 * n)
     const failures = new Int32Array(2 * n)
     const differences = out.differences
-    for (const accumulator of accumulators) accumulator.settle(touched, n, this.time)
+    if (from === 0) for (const accumulator of accumulators) accumulator.settle(touched, this.touchedCount, this.time)
     for (let j = 0; j < n; j++) {
-      const key = touched[j] as number
+      const key = touched[from + j] as number
       pairs[2 * j] = pairs[2 * j + 1] = key
-      failures[2 * j] = this.failedBefore[j] as number
-      differences[2 * j] = before[j] === 0 ? 0 : -1
-      differences[2 * j + 1] = now[j] === 0 ? 0 : 1
+      failures[2 * j] = this.failedBefore[from + j] as number
+      differences[2 * j] = before[from + j] === 0 ? 0 : -1
+      differences[2 * j + 1] = now[from + j] === 0 ? 0 : 1
     }
     this.keyWriter.write(pairs, 2 * n, out.columns, 0)
     for (let i = 0; i < accumulators.length; i++) {
       const column = out.columns[this.keyCount + i] as Int32Array
       const accumulator = accumulators[i] as Accumulator
       if (accumulator.kind === 'rows') {
-        showCounts(before, now, n, column)
+        showCounts(before, now, from, to, column)
         continue
       }
-      spread(this.shownBefore[i] as Int32Array, this.accumulatorWidths[i] as number, n, column)
-      accumulator.show(touched, 0, n, column, 1, 2, failures)
+      spread(this.shownBefore[i] as Int32Array, this.accumulatorWidths[i] as number, from, to, column)
+      accumulator.show(touched, from, to, column, 1, 2, failures)
     }
     if (this.errors !== null) this.report(out, failures, n)
     out.n = compactPairs(out, n, this.keyCount)
@@ -270,21 +288,21 @@ export class AccumulateOperator extends Operator implements KeyUser, StateCell {
   }
 }
 
-/** The row counts of n touched keys: before in row 2j, now in row 2j + 1. */
-function showCounts(before: Int32Array, now: Int32Array, n: number, out: Int32Array): void {
-  for (let j = 0; j < n; j++) {
+/** The row counts of touched keys: before in row 2j, now in row 2j + 1. */
+function showCounts(before: Int32Array, now: Int32Array, from: number, to: number, out: Int32Array): void {
+  for (let j = from, p = 0; j < to; j++, p += 4) {
     const was = before[j] as number
     const is = now[j] as number
-    out[4 * j] = was
-    out[4 * j + 1] = was >> 31
-    out[4 * j + 2] = is
-    out[4 * j + 3] = is >> 31
+    out[p] = was
+    out[p + 1] = was >> 31
+    out[p + 2] = is
+    out[p + 3] = is >> 31
   }
 }
 
-/** Row j of `from` to row 2j of `to`. */
-function spread(from: Int32Array, width: number, n: number, to: Int32Array): void {
-  for (let j = 0; j < n; j++) for (let w = 0; w < width; w++) to[2 * j * width + w] = from[j * width + w] as number
+/** Row `from + j` of `shown` to row 2j of `out`. */
+function spread(shown: Int32Array, width: number, from: number, to: number, out: Int32Array): void {
+  for (let j = from, row = 0; j < to; j++, row += 2) for (let w = 0; w < width; w++) out[row * width + w] = shown[j * width + w] as number
 }
 
 function touchAndCount(
@@ -327,7 +345,8 @@ function overflow(): MillraceError {
 }
 
 function emitDenseCounts(
-  n: number,
+  from: number,
+  to: number,
   touched: Int32Array,
   before: Int32Array,
   now: Int32Array,
@@ -337,7 +356,7 @@ function emitDenseCounts(
   differences: Int32Array,
 ): number {
   let m = 0
-  for (let j = 0; j < n; j++) {
+  for (let j = from; j < to; j++) {
     const was = before[j] as number
     const is = now[j] as number
     if (was === is) continue
@@ -361,7 +380,8 @@ function emitDenseCounts(
 }
 
 function emitCounts(
-  n: number,
+  from: number,
+  to: number,
   touched: Int32Array,
   before: Int32Array,
   now: Int32Array,
@@ -373,7 +393,7 @@ function emitCounts(
   differences: Int32Array,
 ): number {
   let m = 0
-  for (let j = 0; j < n; j++) {
+  for (let j = from; j < to; j++) {
     const was = before[j] as number
     const is = now[j] as number
     if (was === is) continue

@@ -6,7 +6,7 @@
  * to the very next line after a malformed record. Its options give the first; for the others each record would have
  * to be cut out before it is handed over, which is most of the parsing.
  */
-import { bad, shown } from './bad-value.ts'
+import { bad, shown } from '../../runtime/text/bad-value.ts'
 
 export interface CsvField {
   readonly text: string

@@ -1,14 +1,14 @@
 /** Values of all column types from CSV fields. */
 import type { ColumnType } from '../../runtime/data/column-type.ts'
 import { typeName } from '../../runtime/data/schema.ts'
-import { bad, shown } from './bad-value.ts'
-import { decodeBase64 } from './base64.ts'
+import { bad, shown } from '../../runtime/text/bad-value.ts'
+import { decodeBase64 } from '../../runtime/text/base64.ts'
+import { parseBool, parseDecimal, parseFloat64, parseInt32, parseInt64, parseMicroseconds } from '../../runtime/text/text-value.ts'
+import { parseTimestamp } from '../../runtime/text/timestamp-text.ts'
 import type { CsvField } from './csv-record.ts'
 import { JsonScanner } from './json-scanner.ts'
 import { readJson, readValue } from './json-value.ts'
 import { detached } from './position.ts'
-import { parseBool, parseDecimal, parseFloat64, parseInt32, parseInt64, parseMicroseconds } from './text-value.ts'
-import { parseTimestamp } from './timestamp-text.ts'
 
 const WHOLE_NUMBER = /^-?\d+$/
 

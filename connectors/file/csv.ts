@@ -10,7 +10,7 @@
  */
 import type { ColumnType } from '../../runtime/data/column-type.ts'
 import { MillraceError } from '../../runtime/error.ts'
-import { BadValue, bad } from './bad-value.ts'
+import { BadValue, bad } from '../../runtime/text/bad-value.ts'
 import { ChangeShape, type DecodedBatch, type DecodedRow, type DecodeOptions, type LineDecoder, type Operation } from './change-row.ts'
 import { type CsvDialect, type CsvField, readRecord } from './csv-record.ts'
 import { csvValue } from './csv-value.ts'

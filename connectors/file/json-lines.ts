@@ -11,7 +11,7 @@
  * type or out of range makes the line bad. Lines of white space are skipped.
  */
 import type { ColumnType } from '../../runtime/data/column-type.ts'
-import { BadValue, bad } from './bad-value.ts'
+import { BadValue, bad } from '../../runtime/text/bad-value.ts'
 import { ChangeShape, type DecodedBatch, type DecodedRow, type DecodeOptions, type LineDecoder, type Operation } from './change-row.ts'
 import { JsonScanner } from './json-scanner.ts'
 import { readValue } from './json-value.ts'

@@ -2,7 +2,7 @@
  * Reads JSON (RFC 8259) token by token, so that a number keeps its digits: `JSON.parse` rounds integers beyond 2^53
  * and drops the zero of 1.10, and Node 20 does not show a number's source.
  */
-import { bad, shown } from './bad-value.ts'
+import { bad, shown } from '../../runtime/text/bad-value.ts'
 
 /** Nesting beyond this is refused: readers of nested values recurse. */
 export const MAXIMUM_NESTING = 256

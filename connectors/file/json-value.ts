@@ -1,12 +1,12 @@
 /** Values of all column types from JSON. */
 import type { ColumnType } from '../../runtime/data/column-type.ts'
 import { typeName } from '../../runtime/data/schema.ts'
-import { bad, shown } from './bad-value.ts'
-import { decodeBase64 } from './base64.ts'
+import { bad, shown } from '../../runtime/text/bad-value.ts'
+import { decodeBase64 } from '../../runtime/text/base64.ts'
+import { parseDecimal, parseFloat64, parseInt32, parseInt64, parseMicroseconds } from '../../runtime/text/text-value.ts'
+import { parseTimestamp } from '../../runtime/text/timestamp-text.ts'
 import { checkJson, type JsonScanner, MAXIMUM_NESTING } from './json-scanner.ts'
 import { detached } from './position.ts'
-import { parseDecimal, parseFloat64, parseInt32, parseInt64, parseMicroseconds } from './text-value.ts'
-import { parseTimestamp } from './timestamp-text.ts'
 
 /** Reads the next value as one of `type`; throws `BadValue`. */
 export function readValue(scanner: JsonScanner, type: ColumnType, depth = 0): unknown {

@@ -16,12 +16,27 @@ export async function inSpan<T>(name: SpanName, attributes: Attributes, work: (s
     try {
       return await work(span)
     } catch (error) {
-      const code = error instanceof MillraceError ? error.code : 'ERROR'
-      span.setAttribute('millrace.error', code)
-      span.setStatus({ code: SpanStatusCode.ERROR, message: code })
+      failed(span, error instanceof MillraceError ? error.code : 'ERROR')
       throw error
     } finally {
       span.end()
     }
   })
+}
+
+/** Begins a span that ends by events: the result ends it, once, with a code if what it is of failed. */
+export function openSpan(name: SpanName, attributes: Attributes): (code?: string) => void {
+  const span = trace.getTracer(TRACER).startSpan(name, { attributes })
+  let isOpen = true
+  return (code) => {
+    if (!isOpen) return
+    isOpen = false
+    if (code !== undefined) failed(span, code)
+    span.end()
+  }
+}
+
+function failed(span: Span, code: string): void {
+  span.setAttribute('millrace.error', code)
+  span.setStatus({ code: SpanStatusCode.ERROR, message: code })
 }

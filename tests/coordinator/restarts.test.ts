@@ -1,6 +1,23 @@
-import { describe, expect, test } from 'vitest'
+import { trace } from '@opentelemetry/api'
+import { afterEach, describe, expect, test } from 'vitest'
+import { recordSpans } from '../log/recorded-spans.ts'
 import { resets, running, visible } from './running.ts'
 import { SECOND } from './stage.ts'
+
+afterEach(() => trace.disable())
+
+test('deployments and the beginnings of generations are spans', async () => {
+  const spans = recordSpans()
+  const stage = await running()
+  stage.world.crash('w2')
+  await stage.until('the others run', () => stage.runs('w1', 'w3'))
+  const group = { 'millrace.group': 'default' }
+  expect(spans).toEqual([
+    { name: 'millrace.deploy', attributes: { ...group, 'millrace.job': 'views' }, status: null, ended: true },
+    { name: 'millrace.generation', attributes: { ...group, 'millrace.generation': 1, 'millrace.members': 3 }, status: null, ended: true },
+    { name: 'millrace.generation', attributes: { ...group, 'millrace.generation': 2, 'millrace.members': 2 }, status: null, ended: true },
+  ])
+})
 
 describe('the coordinator', () => {
   test('that crashes and comes back goes on where it was', async () => {

@@ -21,6 +21,20 @@ export const bugs: readonly SeededBug[] = [
     tests: 'min and max',
   },
   {
+    title: 'what was emitted of one time counts for the next',
+    file: 'operators/accumulate.ts',
+    find: '    this.emitted = 0\n',
+    replace: '',
+    caughtBy: 'tests/operators/many-groups.test.ts',
+  },
+  {
+    title: 'groups that are emitted late get what the first ones had',
+    file: 'operators/accumulate.ts',
+    find: 'spread(this.shownBefore[i] as Int32Array, this.accumulatorWidths[i] as number, from, to, column)',
+    replace: 'spread(this.shownBefore[i] as Int32Array, this.accumulatorWidths[i] as number, 0, to - from, column)',
+    caughtBy: 'tests/operators/many-groups.test.ts',
+  },
+  {
     title: 'a sum that fits again stays an error',
     file: 'operators/accumulate.ts',
     find: 'if (was !== 0) this.errors?.add(group, dictionary.get(was), -1, this.time)',

@@ -18,10 +18,14 @@ import type { ColumnType } from '../../runtime/data/column-type.ts'
 import { typeName } from '../../runtime/data/schema.ts'
 import { encode } from '../../runtime/data/value-encoding.ts'
 import { MillraceError } from '../../runtime/error.ts'
+import { BadValue, bad } from '../../runtime/text/bad-value.ts'
+import { decodeBase64 } from '../../runtime/text/base64.ts'
+import { parseBool, parseDecimal, parseFloat64, parseInt32, parseInt64, parseMicroseconds } from '../../runtime/text/text-value.ts'
+import { parseTimestamp } from '../../runtime/text/timestamp-text.ts'
 
 const LARGEST_SAFE = BigInt(Number.MAX_SAFE_INTEGER)
-const INT64_MINIMUM = -(1n << 63n)
-const INT64_MAXIMUM = (1n << 63n) - 1n
+/** As JSON answers write them. */
+const NOT_FINITE = new Set(['NaN', 'Infinity', '-Infinity'])
 /** Milliseconds that a Date can hold, either way. */
 const LAST_DATE = 8_640_000_000_000_000n
 
@@ -76,30 +80,35 @@ function base64(bytes: Uint8Array): string {
  */
 export function parseText(type: ColumnType, text: string): unknown {
   if (type.nullable && type.kind !== 'text' && (text === 'null' || text === '')) return null
+  try {
+    return notNullValue(type, text)
+  } catch (error) {
+    throw error instanceof BadValue ? wrong(type, text, `${error.message}.`) : error
+  }
+}
+
+function notNullValue(type: ColumnType, text: string): unknown {
   switch (type.kind) {
-    case 'int32': {
-      const value = whole(type, text)
-      if (value > 0x7fffffffn || value < -0x80000000n) throw wrong(type, text)
-      return Number(value)
-    }
+    case 'int32':
+      return parseInt32(text)
     case 'int64':
-      return whole(type, text)
-    case 'float64': {
-      const value = text.trim() === '' ? Number.NaN : Number(text)
-      if (Number.isNaN(value) && text !== 'NaN') throw wrong(type, text)
-      return value
-    }
+      return parseInt64(text)
+    case 'float64':
+      return NOT_FINITE.has(text) ? Number(text) : parseFloat64(text)
     case 'bool':
-      if (text !== 'true' && text !== 'false') throw wrong(type, text, 'Write true or false.')
-      return text === 'true'
+      return parseBool(text)
     case 'timestamp':
-      return parseTimestamp(type, text)
-    case 'bytes':
-      return parseBase64(type, text)
+      // In a URL, + is a space.
+      return /^-?\d+$/.test(text) ? parseMicroseconds(text) : parseTimestamp(text.replace(/ (?=\d\d:?\d\d$)/, '+'))
+    case 'decimal':
+      return parseDecimal(text)
+    case 'bytes': {
+      const characters = text.replaceAll('-', '+').replaceAll('_', '/').replaceAll(' ', '+')
+      return decodeBase64(characters.padEnd(4 * Math.ceil(characters.length / 4), '=')) ?? bad('it is not base64')
+    }
     case 'json':
     case 'array':
       return fromJson(type, parseJson(type, text))
-    case 'decimal':
     case 'text':
       encode(type, text)
       return text
@@ -128,40 +137,6 @@ function parseJson(type: ColumnType, text: string): unknown {
     return JSON.parse(text)
   } catch {
     throw wrong(type, text, 'Write JSON, with the characters that URLs reserve percent-encoded.')
-  }
-}
-
-function whole(type: ColumnType, text: string): bigint {
-  const value = /^-?\d{1,19}$/.test(text) ? BigInt(text) : null
-  if (value === null || value > INT64_MAXIMUM || value < INT64_MINIMUM) throw wrong(type, text, 'Write a whole number.')
-  return value
-}
-
-const ISO = /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(?:Z|([+-])(\d\d):?(\d\d)))?$/i
-
-function parseTimestamp(type: ColumnType, text: string): bigint {
-  if (/^-?\d+$/.test(text)) return whole(type, text)
-  // In a URL, + is a space.
-  const match = ISO.exec(text.replace(/ (?=\d\d:?\d\d$)/, '+'))
-  if (match === null) throw wrong(type, text, 'Write 2026-01-31T12:30:00Z, or microseconds since 1970.')
-  const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', sign, offsetHour = '0', offsetMinute = '0'] = match
-  const date = new Date(0)
-  // Not Date.UTC, which takes the years 0 to 99 for 1900 to 1999.
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
-  const isDay = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day)
-  if (!isDay || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) throw wrong(type, text, 'There is no such moment.')
-  const offset = (sign === '-' ? -1 : 1) * (Number(offsetHour) * 60 + Number(offsetMinute))
-  date.setUTCHours(Number(hour), Number(minute) - offset, Number(second))
-  return BigInt(date.getTime()) * 1000n + BigInt(fraction.padEnd(6, '0'))
-}
-
-function parseBase64(type: ColumnType, text: string): Uint8Array {
-  try {
-    // In a URL, + is a space.
-    const characters = atob(text.replaceAll('-', '+').replaceAll('_', '/').replaceAll(' ', '+'))
-    return Uint8Array.from(characters, (character) => character.charCodeAt(0))
-  } catch {
-    throw wrong(type, text, 'Write base64.')
   }
 }
 

@@ -1,4 +1,4 @@
-/** Leaves the decoding of one line; caught by the line decoder, which reports the message with the line's place. */
+/** Text that stands for no value. Whoever reads many texts catches it, and reports the message with the place. */
 export class BadValue extends Error {
   override readonly name = 'BadValue'
 }
