@@ -1,36 +1,38 @@
 /** The benchmarks' command line; see USAGE in options.ts. */
-import { runAll } from './all.ts'
-import { clusterBenchmarks } from './cluster.ts'
-import { runExchange } from './exchange.ts'
 import { handrolled } from './handrolled.ts'
 import { millrace } from './millrace.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
-import { runParallelWorkload } from './parallel.ts'
-import { runPeers } from './peers.ts'
 import { DEFAULT_SEED } from './random.ts'
 import { runWorkload } from './runner.ts'
-import { runSoak } from './soak.ts'
-import { runStrings } from './strings.ts'
 import { isWorkload, workloads } from './workloads.ts'
 
-/** Returns how many things were wrong. */
+/**
+ * Each returns how many things were wrong, or how many goals were missed. Loaded when they run: the memory of a run of one workload is a
+ * figure, and clusters are no part of it.
+ */
+const commands: Readonly<Record<string, (options: Options) => Promise<number>>> = {
+  all: async (options) => (await import('./all.ts')).runAll(options),
+  peers: async (options) => (await import('./peers.ts')).runPeers(options),
+  soak: async (options) => (await import('./soak.ts')).runSoak(options),
+  strings: async (options) => (await import('./strings.ts')).runStrings(options),
+  exchange: async (options) => (await import('./exchange.ts')).runExchange(options),
+  recovery: async (options) => (await import('./recovery.ts')).runRecovery(options),
+  idle: async (options) => (await import('./idle.ts')).runIdle(options),
+  'slow-worker': async (options) => (await import('./slow-worker.ts')).runSlowWorker(options),
+  groups: async (options) => (await import('./groups.ts')).runGroups(options),
+}
+
 async function run(options: Options): Promise<number> {
   const [command, ...rest] = options.words
-  if (command === 'all') return runAll(options)
-  if (command === 'peers') return runPeers(options)
-  if (command === 'soak') return runSoak(options)
-  if (command === 'strings') return runStrings(options)
-  if (command === 'exchange') return runExchange(options)
-  if (command !== undefined && Object.hasOwn(clusterBenchmarks, command)) return clusterBenchmarks[command](options)
+  if (command !== undefined && Object.hasOwn(commands, command)) return commands[command](options)
   if (command === undefined || !isWorkload(command)) {
-    const commands = [...Object.keys(workloads), 'all', 'peers', 'soak', 'strings', 'exchange', ...Object.keys(clusterBenchmarks)].join(
-      ', ',
-    )
-    throw new Error(`${command === undefined ? 'No command' : `There is no command "${command}"`}; one of ${commands}.\n\n${USAGE}`)
+    const known = [...Object.keys(workloads), ...Object.keys(commands)].join(', ')
+    throw new Error(`${command === undefined ? 'No command' : `There is no command "${command}"`}; one of ${known}.\n\n${USAGE}`)
   }
   if (options.workers * options.processes > 1) {
     const { workers, processes, seed, input, output, feed, wait, warm } = options
     const data = { workload: command, args: rest.map(Number), seed, forms: { input, output }, feed, warm }
+    const { runParallelWorkload } = await import('./parallel.ts')
     const result = await runParallelWorkload({ ...data, workers, processes, waiting: wait })
     console.log(JSON.stringify({ ...result, ...marks(options) }))
     return 0
