@@ -121,9 +121,7 @@ export class Ledger {
   private received(message: FromCoordinator): void {
     if (message.kind === 'start' && message.generation >= this.generation) {
       if (message.generation > this.generation) {
-        // What nobody has seen is decided anew.
-        this.minted.clear()
-        this.cuts.clear()
+        this.forgetAfter(Math.max(...message.replay.times, this.oracle.time))
       }
       this.generation = message.generation
       for (const time of message.replay.times) this.mint(time)
@@ -132,6 +130,19 @@ export class Ledger {
     if (message.kind !== 'advance' || message.generation < this.generation) return
     for (const { time } of message.minted) this.mint(time)
     for (const { time } of message.visible) this.announce(time)
+  }
+
+  /**
+   * A new generation goes on from here: what was minted later is decided anew. What came before is durable, also where the new one is
+   * not told of each time any more; who was stopped meanwhile may still tell it.
+   */
+  private forgetAfter(last: number): void {
+    for (const time of [...this.minted]) if (time > last) this.minted.delete(time)
+    for (const [key, cuts] of this.cuts)
+      this.cuts.set(
+        key,
+        cuts.filter(({ time }) => time <= last),
+      )
   }
 
   private mint(time: number): void {

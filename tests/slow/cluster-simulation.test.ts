@@ -6,9 +6,10 @@ import { simulateSeed } from '../simulation/cluster-sim-main.ts'
  * What they found: 5, 9, 13, 24, 111: a coordinator and a process lost at once took the last cuts along, and the answer went back.
  * 15, 17: a damaged frame broke the thread. 507, 886: a message between threads of the generation before was taken for one of another
  * process. 636: what only a process held. 2191: a damaged type made a message one to be ignored.
- * 10011: the simulation itself waited for an answer from a process that was gone.
+ * 10011: the simulation itself waited for an answer from a process that was gone. 700371: it forgot durable times that only a process which
+ * was stopped could still tell.
  */
-const FOUND = [5, 9, 13, 15, 17, 24, 111, 507, 636, 698, 886, 2191, 10011]
+const FOUND = [5, 9, 13, 15, 17, 24, 111, 507, 636, 698, 886, 2191, 10011, 700371]
 /** With a seed of its own each, in groups, so that a failure says where it was. */
 const GROUPS = 10
 const GROUP_SEEDS = 15
