@@ -11,7 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** How many files at a time: slow tests have real processes with deadlines, and the machine to themselves. */
 const PROJECTS = { fast: 2, thorough: 2, slow: 1 }
 const named = process.argv.slice(2)
-const unknown = named.find((name) => !(name in PROJECTS))
+const unknown = named.find((name) => !Object.hasOwn(PROJECTS, name))
 if (unknown !== undefined) {
   console.error(`There is no set of tests "${unknown}". Run: node scripts/test.mjs [${Object.keys(PROJECTS).join('] [')}]`)
   process.exit(2)

@@ -1,8 +1,13 @@
 /** More groups change at one time than aggregates emit at once: nothing is left out, and what comes next is not mixed up with it. */
-import { expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { count, embed, int32, job, max, sum, table } from '../../millrace.ts'
+import { AccumulateOperator } from '../../operators/accumulate.ts'
 
 const GROUPS = 10_000
+const { mostMarks } = AccumulateOperator
+afterEach(() => {
+  AccumulateOperator.mostMarks = mostMarks
+})
 
 interface Shown {
   readonly k: number
@@ -20,7 +25,8 @@ const counted = job('counted', { rows: table({ k: int32, x: int32 }) }, ({ rows 
   }
 })
 
-test('of counts, sums and maxima, over several times', () => {
+test.each([mostMarks, 15_000, 1])('of counts, sums and maxima, over several times, with %i marks', (marks) => {
+  AccumulateOperator.mostMarks = marks
   using app = embed(counted)
   const { counts, sums, most, histogram } = app.outputs
   const state = new Map<number, number[]>()

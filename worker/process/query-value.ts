@@ -20,7 +20,7 @@ import { encode } from '../../runtime/data/value-encoding.ts'
 import { MillraceError } from '../../runtime/error.ts'
 import { BadValue, bad } from '../../runtime/text/bad-value.ts'
 import { decodeBase64 } from '../../runtime/text/base64.ts'
-import { parseBool, parseDecimal, parseFloat64, parseInt32, parseInt64, parseMicroseconds } from '../../runtime/text/text-value.ts'
+import { parseDecimal, parseFloat64, parseInt32, parseInt64, parseMicroseconds } from '../../runtime/text/text-value.ts'
 import { parseTimestamp } from '../../runtime/text/timestamp-text.ts'
 
 const LARGEST_SAFE = BigInt(Number.MAX_SAFE_INTEGER)
@@ -96,7 +96,7 @@ function notNullValue(type: ColumnType, text: string): unknown {
     case 'float64':
       return NOT_FINITE.has(text) ? Number(text) : parseFloat64(text)
     case 'bool':
-      return parseBool(text)
+      return text === 'true' || (text === 'false' ? false : bad('write true or false'))
     case 'timestamp':
       // In a URL, + is a space.
       return /^-?\d+$/.test(text) ? parseMicroseconds(text) : parseTimestamp(text.replace(/ (?=\d\d:?\d\d$)/, '+'))
@@ -104,7 +104,7 @@ function notNullValue(type: ColumnType, text: string): unknown {
       return parseDecimal(text)
     case 'bytes': {
       const characters = text.replaceAll('-', '+').replaceAll('_', '/').replaceAll(' ', '+')
-      return decodeBase64(characters.padEnd(4 * Math.ceil(characters.length / 4), '=')) ?? bad('it is not base64')
+      return decodeBase64(characters.padEnd(4 * Math.ceil(characters.length / 4), '=')) ?? bad('write base64, or base64url')
     }
     case 'json':
     case 'array':
