@@ -190,6 +190,8 @@ test('the generator stops when the store is killed', async () => {
 test('the store goes on when the generator is gone, and says so', async () => {
   const main = run('--port', '0')
   const url = await main.url()
+  // Killed before it has written an account, it would leave nothing to ask for.
+  await until(async () => ((await getJson(`${url}/accounts/1`)).status === 200 ? true : undefined))
   const [generator] = main.children()
   process.kill(generator, 'SIGKILL')
   await until(() => (main.err.includes('the generator stopped (SIGKILL)') ? true : undefined))
