@@ -136,7 +136,7 @@ export class Membership implements SessionEvents {
   private replace(hello: Hello): void {
     const same = this.named(hello.name)
     if (same !== null && same.id !== hello.process && same.session === null)
-      this.lose(same, `another process took its name, from ${hello.address}`)
+      this.lose(same, `its connection broke (${same.broken}) and another process took its name, from ${hello.address}`)
   }
 
   private attach(participant: Participant, session: Session): void {
@@ -188,6 +188,7 @@ export class Membership implements SessionEvents {
       return
     }
     this.group(participant).disconnected(participant)
+    participant.broken = reason
     const { reconnectMilliseconds } = this.term.limits
     participant.grace = this.term.after(reconnectMilliseconds, () =>
       this.lose(participant, `its connection broke (${reason}) and it did not come back within ${duration(reconnectMilliseconds)}`),

@@ -20,6 +20,8 @@ export class Participant {
   session: Session | null
   /** Until it is lost, while it has no connection. */
   grace: Timer | null = null
+  /** Why it had to wait for another connection the last time. */
+  broken = ''
   /** Monotonic, microseconds. */
   heardAt: number
   leaseUntil: number
