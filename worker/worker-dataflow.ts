@@ -4,6 +4,11 @@
  * Protocol of a turn: take frames and progress; propagate; run to local quiescence; then publish, as one atomic batch, what was
  * consumed, what was sent, and which capabilities are held now. Nothing is published before quiescence, so rows that
  * wait between operators of one worker need no count: a capability that stands for them has not been given up yet.
+ *
+ * What nobody waits for is not published at once: that a frame was taken at a time at which some worker may still send others by the
+ * same exchange. Nobody's frontier can pass there before all of them are done with the time, which does not depend on what is behind
+ * the exchange, since outside of loops nothing leads back. So of all frames of an exchange at a time a worker says in one message that it
+ * has taken them. (Naiad has fewer messages by adding them up for each process: SOSP 2013, section 3.3.)
  */
 import { ExchangeReceiver } from '../runtime/channel/exchange-receiver.ts'
 import { ExchangeSender } from '../runtime/channel/exchange-sender.ts'
@@ -44,6 +49,10 @@ export class WorkerDataflow implements Exchanger {
   /** Operators outside loops that others may hear of, and the capability last published for each. */
   private readonly holders: Schedulable[] = []
   private published = new Float64Array(0)
+  /** By location: for the receiving half of an exchange the location of its sending half; else -1. */
+  private senders = new Int32Array(0)
+  /** Whether there are changes that nobody waits for yet. */
+  private waits = false
   private readonly receivers = new Map<number, ExchangeReceiver>()
   /** Receivers inside loops: the region, and their location in it. */
   private readonly inside = new Map<number, { readonly region: number; readonly location: number }>()
@@ -83,6 +92,8 @@ export class WorkerDataflow implements Exchanger {
       } else if (region !== undefined) continue
       else if (operator.readers.length > 0 || operator instanceof ExchangeSender) this.holders.push(operator)
     }
+    this.senders = new Int32Array(this.graph.operators.length).fill(-1)
+    for (const holder of this.holders) if (holder instanceof ExchangeSender) this.senders[holder.target] = holder.id
     this.published = Float64Array.from(this.holders, (operator) => (operator.inputs.length === 0 ? this.graph.since : NEVER))
   }
 
@@ -134,8 +145,13 @@ export class WorkerDataflow implements Exchanger {
     else changes.updateInRegion(inside.region, inside.location, time, delta)
   }
 
+  private readonly isCovered = (location: number, time: number): boolean => {
+    const sender = this.senders[location]
+    return sender >= 0 && (this.tracker as DataflowTracker).frontier(sender) <= time
+  }
+
   private publish(): void {
-    if (this.publishedAt === this.graph.activations) return
+    if (this.publishedAt === this.graph.activations && !this.waits) return
     this.publishedAt = this.graph.activations
     const changes = this.changes as ProgressChanges
     for (let i = 0; i < this.holders.length; i++) {
@@ -147,6 +163,9 @@ export class WorkerDataflow implements Exchanger {
       if (held !== NEVER) changes.update(operator.id, held, 1)
       this.published[i] = held
     }
+    // Inside loops ids of times would have to be kept for what waits.
+    this.waits = this.graph.regions.length === 0 && !changes.isDue(this.isCovered)
+    if (this.waits) return
     const message = changes.take()
     if (message === null) return
     const { generation, workers } = this.shards

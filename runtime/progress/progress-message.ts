@@ -57,11 +57,15 @@ export class ProgressChanges {
   }
 
   /**
-   * Whether a count goes down. Without that no frontier advances anywhere, and the changes may wait for more: whatever
-   * they add is still covered by the capability that it came from.
+   * Whether others wait for these changes: a count goes down that is not covered. Without that no frontier advances anywhere, and the
+   * changes may wait for more: whatever they add is still covered by the capability that it came from.
+   *
+   * @param isCovered outside of loops: whether nobody's frontier can pass there anyway, now, and who calls looks again when that changes
    */
-  get hasDecrement(): boolean {
-    for (const { changes } of this.touched) for (let i = 0, n = changes.size; i < n; i++) if (changes.deltaAt(i) < 0) return true
+  isDue(isCovered: (location: number, time: number) => boolean): boolean {
+    for (const { scope, location, changes } of this.touched)
+      for (let i = 0, n = changes.size; i < n; i++)
+        if (changes.deltaAt(i) < 0 && (scope !== 0 || !isCovered(location, changes.timeAt(i)))) return true
     return false
   }
 

@@ -78,13 +78,14 @@ describe('progress messages', () => {
     const changes = new ProgressChanges(description, mine)
     changes.update(2, 7, 1)
     changes.update(2, 7, -1)
-    expect([changes.isEmpty, changes.hasDecrement, changes.take()]).toEqual([true, false, null])
+    const uncovered = () => false
+    expect([changes.isEmpty, changes.isDue(uncovered), changes.take()]).toEqual([true, false, null])
     changes.update(2, 2 ** 52 + 1, 2)
-    expect([changes.isEmpty, changes.hasDecrement]).toEqual([false, false])
+    expect([changes.isEmpty, changes.isDue(uncovered)]).toEqual([false, false])
     changes.updateInRegion(0, 6, mine[0].intern3(9, 1, 2, 3), -1)
     changes.updateInRegion(0, 4, mine[0].intern2(9, 1, 2), 1)
     changes.updateInRegion(0, 6, mine[0].intern3(9, 1, 2, 4), 1)
-    expect(changes.hasDecrement).toBe(true)
+    expect(changes.isDue(uncovered)).toBe(true)
     const message = changes.take() as Float64Array
     expect([...message]).toEqual([0, 2, 0, 1, 2, 2 ** 52 + 1, 1, 6, 3, 2, -1, 9, 1, 2, 3, 1, 9, 1, 2, 4, 1, 4, 2, 1, 1, 9, 1, 2])
     expect([changes.isEmpty, changes.take()]).toEqual([true, null])

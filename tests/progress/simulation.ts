@@ -154,7 +154,7 @@ export class Simulation {
 
   private publish(worker: number, mayHoldBack: boolean): void {
     const { changes } = this.workers[worker]
-    if (mayHoldBack && !changes.hasDecrement) return
+    if (mayHoldBack && !changes.isDue(() => false)) return
     const message = changes.take()
     if (message !== null) for (const { inbox } of this.workers) inbox[worker].push(message)
   }

@@ -9,6 +9,7 @@ import { Schema } from '../../runtime/data/schema.ts'
 import { Dataflow } from '../../runtime/graph/dataflow.ts'
 import { Operator } from '../../runtime/graph/operator.ts'
 import { streamOf } from '../../runtime/graph/stream.ts'
+import type { PeerMessage } from '../../runtime/protocol/message.ts'
 import { Timeline } from '../../runtime/time/timeline.ts'
 import { KeyTable } from '../../runtime/trace/key-table.ts'
 import { Worker } from '../../worker/worker.ts'
@@ -17,6 +18,7 @@ const schema = new Schema({ k: int32, v: int32 })
 const KEYS = 64
 
 interface Installed {
+  readonly timeline: Timeline
   readonly input: InputOperator
   readonly arranged: ArrangeOperator
 }
@@ -25,9 +27,10 @@ function install(worker: Worker, id: number): Installed {
   const graph = new Dataflow(`dataflow ${id}`, worker.dictionary)
   let installed: Installed | null = null
   worker.add(id, graph, () => {
-    const input = new InputOperator(graph, 'input', schema, new Timeline(() => 0, 0))
+    const timeline = new Timeline(() => 0, 0)
+    const input = new InputOperator(graph, 'input', schema, timeline)
     const rows = new Builder(graph, []).exchange(streamOf(input, schema), [0])
-    installed = { input, arranged: new ArrangeOperator(rows, [0], [int32], new KeyTable([int32])) }
+    installed = { timeline, input, arranged: new ArrangeOperator(rows, [0], [int32], new KeyTable([int32])) }
   })
   return installed as unknown as Installed
 }
@@ -94,6 +97,55 @@ test('what is said about a dropped dataflow is ignored, and others go on', () =>
   expect(kept.map(({ arranged }) => arranged.frontier)).toEqual([2, 2])
   expect(() => install(workers[1], 3)).toThrow(/added twice/)
   expect(() => install(workers[1], 4)).toThrow(/added twice/)
+})
+
+test('of all frames of a time a worker says in one message that it took them, when nobody can send more', () => {
+  const shards = ShardTable.even(1, 3)
+  const workers = [0, 1, 2].map((index) => new Worker(index, shards))
+  const installed = workers.map((worker) => install(worker, 1))
+  // In the order of their sending, by receiver.
+  const underWay: PeerMessage[][] = [[], [], []]
+  const said = [0, 0, 0]
+  const step = (index: number): number => {
+    let count = 0
+    for (const { to, message } of workers[index].step(underWay[index].splice(0))) {
+      underWay[to].push(message)
+      if (message.kind === 'progress' && to === index) said[index]++
+      count++
+    }
+    return count
+  }
+  const settleAll = (): void => {
+    for (let quiet = 0; quiet < 3; ) quiet = step(0) + step(1) + step(2) === 0 ? quiet + 1 : 0
+  }
+  for (const { timeline, input } of installed) {
+    timeline.close()
+    input.seal(1)
+  }
+  settleAll()
+  said.fill(0)
+  // It can send nothing any more itself, and says so.
+  installed[2].input.seal(2)
+  step(2)
+  expect(said).toEqual([0, 0, 1])
+  // A chunk, so that it goes before the time is sealed.
+  const rows = Array.from({ length: 2048 }, (_, k) => ({ k, v: k }))
+  for (let part = 0; part < 4; part++) {
+    for (const sender of [0, 1]) {
+      installed[sender].input.changeRows(rows, 1)
+      step(sender)
+    }
+    // It takes frames, but there is nothing to tell while the two may send more.
+    expect(underWay[2].some(({ kind }) => kind === 'frame')).toBe(true)
+    expect(step(2)).toBe(0)
+  }
+  installed[0].input.seal(2)
+  step(0)
+  expect(step(2)).toBe(0)
+  installed[1].input.seal(2)
+  settleAll()
+  expect(installed.map(({ arranged }) => arranged.frontier)).toEqual([3, 3, 3])
+  expect(said[2]).toBe(2)
 })
 
 test('a dataflow may be dropped before it is added', () => {
