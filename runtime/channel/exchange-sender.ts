@@ -64,7 +64,7 @@ export class ExchangeSender extends Operator {
     this.sender = new FrameSender(stream, exchanger, this.pool)
     this.combiner = stream.region === null && widths.length === 1 && widths[0] < 3 ? new RowCombiner(widths[0] as 1 | 2) : null
     this.isKeyOnly =
-      stream.region === null && workers === 2 && types.length === 1 && this.keyTypes[0]?.kind === 'int32' && !types[0].nullable
+      stream.region === null && workers > 1 && types.length === 1 && this.keyTypes[0]?.kind === 'int32' && !types[0].nullable
     this.owners = new Int32Array(this.sliceRows)
     this.partition = new Partition(workers, this.sliceRows)
     this.open = Array.from({ length: workers }, () => null)
@@ -133,6 +133,7 @@ export class ExchangeSender extends Operator {
 
   /** Appends rows that are only keys, all with one difference; returns whether that could be done. */
   private splitKeys(keys: Int32Array, difference: number, time: number, from: number, end: number): boolean {
+    if (this.open.length > 2) return this.splitKeysAmongMany(keys, difference, time, from, end)
     const n = end - from
     const zero = this.batchFor(0, time, n)
     const one = this.batchFor(1, time, n)
@@ -145,6 +146,22 @@ export class ExchangeSender extends Operator {
     one.n = atOne
     this.closeIfFull(0)
     this.closeIfFull(1)
+    return true
+  }
+
+  private splitKeysAmongMany(keys: Int32Array, difference: number, time: number, from: number, end: number): boolean {
+    const { lists, counts, stride } = this.partition
+    if (!this.exchanger.owners.splitMany(keys, from, end, lists[0], stride, counts)) return false
+    for (let worker = 0; worker < this.open.length; worker++) {
+      const count = counts[worker]
+      if (count === 0) continue
+      const batch = this.batchFor(worker, time, count)
+      const at = batch.n
+      append(lists[0], 1, worker * stride, count, batch.columns[0], at)
+      batch.differences.fill(difference, at, at + count)
+      batch.n = at + count
+      this.closeIfFull(worker)
+    }
     return true
   }
 

@@ -1,10 +1,12 @@
 /**
- * Rows by the worker that they go to: a counting partition of row numbers, then a gather of each column. For two workers each
+ * Rows by the worker that they go to: row numbers in a list for each worker, then a gather of each column. For two workers each
  * number is written to both lists, and only the cursor of its owner moves on: no branch, which random keys would mispredict half of
- * the time, and no count that the next row waits for. Loops are unrolled, since what one round costs besides its work is as much
- * as the work.
+ * the time, and no count that the next row waits for. For more each list has room for all rows, so that no first loop has to count.
+ * Loops are unrolled where what one round costs besides its work is as much as the work.
  */
 
+/** Words between lists: without them the heads of all lists would share one set of the nearest cache. */
+const PADDING = 16
 /** Shorter arrays are copied by a loop. */
 const SHORT_COPY = 32
 
@@ -13,15 +15,16 @@ export class Partition {
   readonly lists: readonly Int32Array[]
   readonly firsts: Int32Array
   readonly counts: Int32Array
-  private readonly cursors: Int32Array
+  readonly stride: number
 
   /** @param most rows that are grouped at a time */
   constructor(workers: number, most: number) {
-    const shared = new Int32Array(most + 1)
-    this.lists = Array.from({ length: workers }, (_, worker) => (workers === 2 && worker === 1 ? new Int32Array(most + 1) : shared))
-    this.firsts = new Int32Array(workers)
+    const stride = most + PADDING
+    const shared = new Int32Array(workers === 2 ? stride : workers * stride)
+    this.lists = Array.from({ length: workers }, (_, worker) => (workers === 2 && worker === 1 ? new Int32Array(stride) : shared))
+    this.firsts = Int32Array.from({ length: workers }, (_, worker) => (workers === 2 ? 0 : worker * stride))
     this.counts = new Int32Array(workers)
-    this.cursors = new Int32Array(workers)
+    this.stride = stride
   }
 
   /**
@@ -29,9 +32,9 @@ export class Partition {
    * @param sum of these numbers
    */
   group(owners: Int32Array, n: number, from: number, sum: number): void {
-    const { lists, firsts, counts } = this
+    const { lists, counts, stride } = this
     if (lists.length !== 2) {
-      groupMany(owners, n, from, lists[0], firsts, counts, this.cursors)
+      groupMany(owners, n, from, lists[0], stride, counts)
       return
     }
     counts[0] = n - sum
@@ -69,28 +72,13 @@ function groupTwo(owners: Int32Array, n: number, from: number, zeros: Int32Array
   }
 }
 
-function groupMany(
-  owners: Int32Array,
-  n: number,
-  from: number,
-  rows: Int32Array,
-  firsts: Int32Array,
-  counts: Int32Array,
-  cursors: Int32Array,
-): void {
+function groupMany(owners: Int32Array, n: number, from: number, rows: Int32Array, stride: number, counts: Int32Array): void {
   counts.fill(0)
-  for (let i = 0; i < n; i++) counts[owners[i]]++
-  let first = 0
-  for (let w = 0; w < counts.length; w++) {
-    firsts[w] = first
-    cursors[w] = first
-    first += counts[w]
-  }
   for (let i = 0; i < n; i++) {
     const owner = owners[i]
-    const at = cursors[owner]
-    rows[at] = from + i
-    cursors[owner] = at + 1
+    const at = counts[owner]
+    rows[owner * stride + at] = from + i
+    counts[owner] = at + 1
   }
 }
 

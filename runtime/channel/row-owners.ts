@@ -56,6 +56,14 @@ export class RowOwners {
     return splitKnown(this.small, this.smallKeys, keys, from, end, zeros, atZero, ones, atOne)
   }
 
+  /**
+   * The same for any number of workers: the keys of worker w come to `parts` from `w * stride` on, `counts[w]` of them.
+   * Returns whether all keys are known.
+   */
+  splitMany(keys: Int32Array, from: number, end: number, parts: Int32Array, stride: number, counts: Int32Array): boolean {
+    return splitAmongMany(this.small, this.smallKeys, keys, from, end, parts, stride, counts)
+  }
+
   private ofHashes(hashes: Int32Array, n: number): number {
     let sum = 0
     for (let i = 0; i < n; i++) {
@@ -213,4 +221,26 @@ function splitKnown(
     one += owner
   }
   return one
+}
+
+function splitAmongMany(
+  known: Uint8Array,
+  limit: number,
+  keys: Int32Array,
+  from: number,
+  end: number,
+  parts: Int32Array,
+  stride: number,
+  counts: Int32Array,
+): boolean {
+  counts.fill(0)
+  for (let i = from; i < end; i++) {
+    const key = keys[i]
+    if (key >>> 0 >= limit) return false
+    const owner = known[slotOf(key)]
+    const at = counts[owner]
+    parts[owner * stride + at] = key
+    counts[owner] = at + 1
+  }
+  return true
 }
