@@ -3,6 +3,7 @@
  * coordinator. Unknown fields and kinds are ignored, so that the next version can add some.
  */
 import { z } from 'zod'
+import { VIRTUAL_SHARDS } from '../runtime/data/key-hash.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { decodeMessage } from '../runtime/protocol/codec.ts'
 import type { Cut, FromProcess, SourceAssignment } from '../runtime/protocol/control.ts'
@@ -10,6 +11,7 @@ import type { Position } from '../runtime/protocol/position.ts'
 
 const MAXIMUM_TEXT = 4096
 const MAXIMUM_NAME = 256
+const MAXIMUM_BUSIEST_SHARDS = 64
 
 const text = z.string().max(MAXIMUM_TEXT)
 const name = z.string().max(MAXIMUM_NAME)
@@ -53,6 +55,11 @@ const hello = z.object({
   held: held.nullable(),
 })
 
+const shards = z.object({
+  rows: z.number().nonnegative(),
+  busiest: z.array(z.tuple([count.max(VIRTUAL_SHARDS - 1), z.number().nonnegative()])).max(MAXIMUM_BUSIEST_SHARDS),
+})
+
 const thread = z.object({
   worker: count,
   busy: figure,
@@ -67,6 +74,7 @@ const thread = z.object({
       stateBytes: figure,
       rows: figure,
       errors: figure,
+      shards: shards.nullable().default(null).catch(null),
     }),
   ),
 })

@@ -38,6 +38,11 @@ export const COORDINATOR_METRICS = {
   lag: gauge('millrace_cluster_job_lag_seconds', 'For how long the oldest open time has not become visible.', 'job_name'),
   jobRows: gauge('millrace_cluster_job_state_rows', 'Rows in the state of a job, of all workers.', 'job_name'),
   jobErrors: gauge('millrace_cluster_job_error_rows', 'Rows in the error collections of a job, of all workers.', 'job_name'),
+  jobBusiestShard: gauge(
+    'millrace_cluster_job_busiest_shard_ratio',
+    'Share of the rows exchanged lately that the busiest of 1,024 virtual shards took, 0 to 1; 0.001 is even, 0 not known. Sampled.',
+    'job_name',
+  ),
 
   storeSeconds: {
     name: 'millrace_store_seconds',

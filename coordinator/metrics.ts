@@ -120,6 +120,10 @@ export class CoordinatorMetrics {
       METRICS.jobErrors,
       each(({ name, errors }, fill) => fill({ job_name: name }, errors)),
     )
+    set.gauge(
+      METRICS.jobBusiestShard,
+      each(({ name, busiestShards }, fill) => fill({ job_name: name }, busiestShards[0]?.share ?? 0)),
+    )
   }
 }
 

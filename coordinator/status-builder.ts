@@ -7,7 +7,7 @@ import type { Group } from './group.ts'
 import { isoTime } from './history.ts'
 import type { Leader } from './leader.ts'
 import type { Participant } from './participant.ts'
-import type { ClusterStatus, GroupStatus, Holdback, JobStatus, ProcessStatus } from './status.ts'
+import type { ClusterStatus, GroupStatus, Holdback, JobStatus, ProcessStatus, ShardStatus } from './status.ts'
 
 const JOB_STATES: Readonly<Record<RunPhase, JobStatus['state']>> = {
   queued: 'waiting',
@@ -16,6 +16,9 @@ const JOB_STATES: Readonly<Record<RunPhase, JobStatus['state']>> = {
   running: 'running',
   stopped: 'waiting',
 }
+
+/** Shards of a job that are named at most. */
+const BUSIEST_SHARDS = 8
 
 export function clusterStatus(leader: Leader, since: number): ClusterStatus {
   const { term } = leader
@@ -63,6 +66,7 @@ export function jobStatus(leader: Leader, fact: JobFact, dataflow: Dataflow): Jo
     lagMilliseconds: run === undefined ? 0 : Math.round(run.lag(leader.term.now()) / 1000),
     heldBackBy: group === undefined || run === undefined ? null : holdback(group, run),
     ...sums,
+    busiestShards: busiestShards(group, dataflow.number),
   }
 }
 
@@ -147,6 +151,20 @@ function holdback(group: Group, run: DataflowRun): Holdback | null {
     operator: slowest?.holder ?? null,
     complete: Number.isFinite(least) ? least : null,
   }
+}
+
+function busiestShards(group: Group | undefined, number: number): ShardStatus[] {
+  let all = 0
+  const found: { readonly shard: number; readonly rows: number; readonly worker: number; readonly process: string }[] = []
+  for (const { name, stats } of group?.processes.values() ?? [])
+    for (const { worker, dataflows } of stats?.threads ?? [])
+      for (const { dataflow, shards } of dataflows) {
+        if (dataflow !== number || shards === undefined || shards === null) continue
+        all += shards.rows
+        for (const [shard, rows] of shards.busiest) found.push({ shard, rows, worker, process: name })
+      }
+  found.sort((a, b) => b.rows - a.rows)
+  return found.slice(0, BUSIEST_SHARDS).map(({ shard, rows, worker, process }) => ({ shard, share: rows / all, worker, process }))
 }
 
 function threadsOf(group: Group | undefined): ThreadStats[] {

@@ -74,6 +74,16 @@ export interface JobStatus {
   readonly rows: number
   readonly errors: number
   readonly stateBytes: number
+  /** Those of the 1,024 virtual shards that took most of the rows that were exchanged lately, the busiest first. Sampled. */
+  readonly busiestShards: readonly ShardStatus[]
+}
+
+export interface ShardStatus {
+  readonly shard: number
+  /** Of all rows that were exchanged, 0 to 1; about 0.001 if all shards took as many. */
+  readonly share: number
+  readonly worker: number
+  readonly process: string
 }
 
 export interface Holdback {

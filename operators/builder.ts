@@ -151,7 +151,7 @@ export class Builder {
     let exchanged = this.exchanges.get(name)
     if (exchanged === undefined) {
       const sender = new ExchangeSender(stream, columns, exchanger)
-      const receiver = new ExchangeReceiver(stream, exchanger)
+      const receiver = new ExchangeReceiver(stream, columns, exchanger)
       sender.connect(receiver)
       stream.region?.addFollower(sender, receiver)
       exchanged = { ...stream, operator: receiver, picks: stream.picks.map((_, i) => i) }

@@ -15,6 +15,7 @@ import { ExchangeSender } from '../runtime/channel/exchange-sender.ts'
 import type { Exchanger } from '../runtime/channel/exchanger.ts'
 import type { Frame } from '../runtime/channel/frame.ts'
 import type { RowOwners } from '../runtime/channel/row-owners.ts'
+import { ShardSample } from '../runtime/channel/shard-sample.ts'
 import type { ShardTable } from '../runtime/channel/shard-table.ts'
 import type { StringSender } from '../runtime/channel/string-channel.ts'
 import { MillraceError } from '../runtime/error.ts'
@@ -43,6 +44,7 @@ export class WorkerDataflow implements Exchanger {
   readonly shards: ShardTable
   readonly worker: number
   readonly owners: RowOwners
+  readonly shardSample: ShardSample
   private readonly port: WorkerPort
   private tracker: DataflowTracker | null = null
   private changes: ProgressChanges | null = null
@@ -67,6 +69,7 @@ export class WorkerDataflow implements Exchanger {
     this.shards = port.shards
     this.worker = port.index
     this.owners = port.owners
+    this.shardSample = new ShardSample(graph.dictionary)
     this.port = port
     graph.exchanger = this
   }

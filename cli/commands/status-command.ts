@@ -12,6 +12,7 @@ import { type ClientCommandOptions, clientCommand, openClient } from './client-c
 interface Options extends ClientCommandOptions {
   readonly events: number
   readonly threads?: boolean
+  readonly shards?: boolean
   readonly interval: number
 }
 
@@ -21,13 +22,15 @@ const DEFAULT_INTERVAL_SECONDS = 1
 const eventsOption = (): Option =>
   new Option('--events <n>', 'the last so many events').argParser(wholeNumber(0, 1000)).default(DEFAULT_EVENTS)
 const threadsOption = (): Option => new Option('--threads', 'a line for each dataflow thread')
+const shardsOption = (): Option => new Option('--shards', 'the busiest virtual shards of each job')
 
 export function statusCommand(context: Context): Command {
   return clientCommand(
     new Command('status')
       .description('who is in a cluster, which jobs run, who holds them back, and what happened')
       .addOption(eventsOption())
-      .addOption(threadsOption()),
+      .addOption(threadsOption())
+      .addOption(shardsOption()),
   )
     .addHelpText('after', '\nExample:\n  millrace status --threads\n  millrace status --json | jq .jobs')
     .action(async (options: Options) => {
@@ -42,6 +45,7 @@ export function topCommand(context: Context): Command {
       .description('the status, live; with --json one object a line')
       .addOption(eventsOption())
       .addOption(threadsOption())
+      .addOption(shardsOption())
       .addOption(
         new Option('--interval <s>', 'seconds between two looks').argParser(wholeNumber(1, 3600)).default(DEFAULT_INTERVAL_SECONDS),
       ),
@@ -89,6 +93,6 @@ async function read(client: CoordinatorClient): Promise<ClusterStatus> {
   return (await client.get('/v1/status')) as ClusterStatus
 }
 
-function linesOf(status: ClusterStatus, { events, threads }: Options): string[] {
-  return statusLines(status, { events, threads: threads === true })
+function linesOf(status: ClusterStatus, { events, threads, shards }: Options): string[] {
+  return statusLines(status, { events, threads: threads === true, shards: shards === true })
 }

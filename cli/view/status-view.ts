@@ -1,6 +1,7 @@
 /** The status of a cluster as people read it: who is there, which jobs run, who holds them back, and what happened. */
 import type { HistoryEvent } from '../../coordinator/history.ts'
 import type { ClusterStatus, GroupStatus, Holdback, JobStatus, ProcessStatus } from '../../coordinator/status.ts'
+import { VIRTUAL_SHARDS } from '../../runtime/data/key-hash.ts'
 import { type Column, tableLines } from './table.ts'
 import { bytesText, countText, durationText, momentText, shareText } from './units.ts'
 
@@ -9,6 +10,8 @@ export interface StatusViewOptions {
   readonly events: number
   /** A line for each dataflow thread, too. */
   readonly threads: boolean
+  /** The busiest virtual shards of each job. */
+  readonly shards: boolean
 }
 
 const right = (title: string): Column => ({ title, align: 'right' })
@@ -26,6 +29,7 @@ const PROCESS_COLUMNS = [
   left('ADDRESS'),
 ]
 const THREAD_COLUMNS = [right('WORKER'), left('PROCESS'), right('SHARDS'), right('BUSY'), right('TO SEND'), right('TO TAKE'), right('HEAP')]
+const SHARD_COLUMNS = [right('SHARD'), right('SHARE'), right('TIMES THE MEAN'), right('WORKER'), left('PROCESS')]
 const JOB_COLUMNS = [
   left('JOB'),
   left('GROUP'),
@@ -47,6 +51,7 @@ export function statusLines(status: ClusterStatus, options: StatusViewOptions): 
   if (status.groups.length === 0) lines.push('', 'No process has joined: millrace worker --join URL')
   for (const group of status.groups) lines.push('', ...groupLines(group, now, options))
   lines.push('', ...(status.jobs.length === 0 ? ['No job is deployed: millrace deploy JOB'] : jobLines(status.jobs, now)))
+  if (options.shards) for (const job of status.jobs) lines.push('', ...shardLines(job))
   const events = status.events.slice(-options.events)
   if (events.length > 0 && options.events > 0)
     lines.push('', 'What happened', ...events.map((event) => `  ${eventText(event, now, status.groups)}`))
@@ -71,6 +76,23 @@ export function jobLines(jobs: readonly JobStatus[], now: number): string[] {
     message === null ? [] : message.split('\n').map((line, i) => `  ${i === 0 ? `${name}: ` : '  '}${line}`),
   )
   return [...tableLines(JOB_COLUMNS, rows), ...messages]
+}
+
+/** The busiest shards of a job, a line each. */
+function shardLines({ name, busiestShards }: JobStatus): string[] {
+  if (busiestShards.length === 0)
+    return [`${name}: no shard is known to be busy; either few rows were exchanged lately, or there is one worker`]
+  const rows = busiestShards.map(({ shard, share, worker, process }) => [
+    String(shard),
+    `${(100 * share).toFixed(1)}%`,
+    (share * VIRTUAL_SHARDS).toFixed(1),
+    String(worker),
+    process,
+  ])
+  return [
+    `busiest shards of ${name}, of ${countText(VIRTUAL_SHARDS)}, by their share of the rows that were exchanged lately`,
+    ...tableLines(SHARD_COLUMNS, rows),
+  ]
 }
 
 /** One event on a line; the group is named if there are several. */

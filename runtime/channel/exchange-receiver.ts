@@ -5,6 +5,7 @@
  * batch waits until the tracker says that nothing earlier can arrive.
  */
 import type { Batch } from '../data/batch.ts'
+import type { ColumnType } from '../data/column-type.ts'
 import type { Dictionary } from '../data/dictionary.ts'
 import { MillraceError } from '../error.ts'
 import { markBatch } from '../graph/garbage.ts'
@@ -17,16 +18,20 @@ export class ExchangeReceiver extends Operator {
   private readonly stream: Stream
   private readonly inside: FrameTimes | null
   private readonly exchanger: Exchanger
+  private readonly keyColumns: readonly number[]
+  private readonly keyTypes: readonly ColumnType[]
   private readonly batches: Batch[] = []
   private sorted = true
   /** The frontier that the tracker has told. */
   private reached = this.frontier
 
-  constructor(stream: Stream, exchanger: Exchanger) {
+  constructor(stream: Stream, keyColumns: readonly number[], exchanger: Exchanger) {
     super(stream.operator.dataflow, 'exchanged')
     this.stream = stream
     this.inside = stream.region === null ? null : { table: stream.region.times, depth: stream.depth }
     this.exchanger = exchanger
+    this.keyColumns = keyColumns
+    this.keyTypes = keyColumns.map((column) => stream.schema.types[column])
   }
 
   /**
@@ -102,6 +107,7 @@ export class ExchangeReceiver extends Operator {
 
   private add(batch: Batch): void {
     const { batches } = this
+    if (this.keyColumns.length > 0) this.exchanger.shardSample.add(batch, this.keyColumns, this.keyTypes)
     if (batches.length > 0 && batches[batches.length - 1].time > batch.time) this.sorted = false
     batches.push(batch)
     this.activate()

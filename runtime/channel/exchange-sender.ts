@@ -63,8 +63,7 @@ export class ExchangeSender extends Operator {
     this.pool = new BatchPool(widths)
     this.sender = new FrameSender(stream, exchanger, this.pool)
     this.combiner = stream.region === null && widths.length === 1 && widths[0] < 3 ? new RowCombiner(widths[0] as 1 | 2) : null
-    this.isKeyOnly =
-      stream.region === null && workers > 1 && types.length === 1 && this.keyTypes[0]?.kind === 'int32' && !types[0].nullable
+    this.isKeyOnly = stream.region === null && workers > 1 && types.length === 1 && this.keyTypes[0]?.kind === 'int32' && !types[0].nullable
     this.owners = new Int32Array(this.sliceRows)
     this.partition = new Partition(workers, this.sliceRows)
     this.open = Array.from({ length: workers }, () => null)

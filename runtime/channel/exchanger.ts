@@ -1,5 +1,6 @@
 import type { Frame } from './frame.ts'
 import type { RowOwners } from './row-owners.ts'
+import type { ShardSample } from './shard-sample.ts'
 import type { ShardTable } from './shard-table.ts'
 import type { StringSender } from './string-channel.ts'
 
@@ -10,6 +11,8 @@ export interface Exchanger {
   /** The number of this worker: rows for it never become frames. */
   readonly worker: number
   readonly owners: RowOwners
+  /** Looks at what comes to this worker. */
+  readonly shardSample: ShardSample
   /** What another worker knows of this worker's dictionary. */
   stringsTo(worker: number): StringSender
   sendFrame(worker: number, frame: Frame): void

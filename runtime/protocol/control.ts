@@ -145,6 +145,11 @@ export interface ThreadStats {
     readonly errors: number
     /** Rows that this worker keeps, by output; earlier releases do not tell. */
     readonly outputRows?: Readonly<Record<string, number>>
+    /** Of the rows that were exchanged to this worker lately: how many, and its busiest virtual shards. Null, or not there in earlier releases: it is not known. */
+    readonly shards?: {
+      readonly rows: number
+      readonly busiest: readonly (readonly [shard: number, rows: number])[]
+    } | null
   }[]
 }
 

@@ -45,6 +45,10 @@ const job: JobStatus = {
   rows: 12_345,
   errors: 1,
   stateBytes: 4_700_000,
+  busiestShards: [
+    { shard: 417, share: 0.2345, worker: 3, process: 'worker-10' },
+    { shard: 2, share: 0.001, worker: 0, process: 'worker-9' },
+  ],
 }
 
 const status: ClusterStatus = {
@@ -75,7 +79,7 @@ const status: ClusterStatus = {
 
 describe('the status', () => {
   it('tells who is there, what runs, who holds it back, and what happened', () => {
-    expect(statusLines(status, { events: 10, threads: true })).toEqual([
+    expect(statusLines(status, { events: 10, threads: true, shards: false })).toEqual([
       'cluster shop: http://10.0.0.1:7400 leads since 10:00:00.000 (epoch 3)',
       '',
       'group default: running, generation 2 for 4.0 s: process worker-2 lost: no heartbeat for 1.8 s',
@@ -97,7 +101,7 @@ describe('the status', () => {
   })
 
   it('says what to do where there is nothing', () => {
-    expect(statusLines({ ...status, groups: [], jobs: [], events: [] }, { events: 10, threads: false })).toEqual([
+    expect(statusLines({ ...status, groups: [], jobs: [], events: [] }, { events: 10, threads: false, shards: false })).toEqual([
       'cluster shop: http://10.0.0.1:7400 leads since 10:00:00.000 (epoch 3)',
       '',
       'No process has joined: millrace worker --join URL',
@@ -109,10 +113,23 @@ describe('the status', () => {
   it('says why a job failed, and of which group an event is', () => {
     const failed = { ...job, state: 'failed' as const, message: 'it throws\nat job.ts:3', heldBackBy: null, visible: null }
     const groups = [status.groups[0], { ...status.groups[0], name: 'other', processes: [] }]
-    const lines = statusLines({ ...status, groups, jobs: [failed] }, { events: 1, threads: false })
+    const lines = statusLines({ ...status, groups, jobs: [failed] }, { events: 1, threads: false, shards: false })
     expect(lines).toContain('  orders: it throws')
     expect(lines).toContain('    at job.ts:3')
     expect(lines.at(-1)).toBe('  10:00:05.000  default: process worker-2 lost: no heartbeat for 1.8 s')
+  })
+
+  it('names the busiest shards', () => {
+    const idle = { ...job, name: 'idle', busiestShards: [] }
+    const lines = statusLines({ ...status, groups: [], jobs: [job, idle] }, { events: 0, threads: false, shards: true })
+    expect(lines.slice(lines.findIndex((line) => line.startsWith('busiest')))).toEqual([
+      'busiest shards of orders, of 1,024, by their share of the rows that were exchanged lately',
+      'SHARD  SHARE  TIMES THE MEAN  WORKER  PROCESS',
+      '  417  23.4%           240.1       3  worker-10',
+      '    2   0.1%             1.0       0  worker-9',
+      '',
+      'idle: no shard is known to be busy; either few rows were exchanged lately, or there is one worker',
+    ])
   })
 
   it('in one line', () => {

@@ -10,7 +10,7 @@ import { ReplayLog } from '../../coordinator/replay-log.ts'
 import { sha256 } from '../../coordinator/sha256.ts'
 import { BrokenLinks } from '../../coordinator/unreachable.ts'
 import { encodeMessage } from '../../runtime/protocol/codec.ts'
-import type { Hello, Replay } from '../../runtime/protocol/control.ts'
+import type { Heartbeat, Hello, Replay } from '../../runtime/protocol/control.ts'
 import { asksLocalhost, isFromForeignPage, showsToken } from '../../runtime/protocol/request-guard.ts'
 
 test('SHA-256 is what others compute', () => {
@@ -126,6 +126,20 @@ describe('messages of processes', () => {
     expect(decodeFromProcess(encodeMessage({ ...hello, later: true }))).toEqual(hello)
     expect(decodeFromProcess(encodeMessage({ kind: 'of a later release' }))).toBeNull()
     expect(decodeFromProcess(encodeMessage({ kind: 'constructor' }))).toBeNull()
+  })
+
+  test('statistics that are odd do not matter, nor do those that an earlier release does not have', () => {
+    const dataflow = { dataflow: 0, complete: 5, holder: null, stateBytes: 1, rows: 2, errors: 0 }
+    const heartbeat = (shards: unknown) => {
+      const dataflows = [shards === undefined ? dataflow : { ...dataflow, shards }]
+      const threads = [{ worker: 0, busy: 0, outboundBytes: 0, inboundMessages: 0, heapBytes: 0, dataflows }]
+      const message = decodeFromProcess(encodeMessage({ kind: 'heartbeat', sentAt: 1, stats: { memoryBytes: 1, threads } }))
+      return (message as Heartbeat).stats.threads[0].dataflows[0].shards
+    }
+    const told = { rows: 1000, busiest: [[1023, 100]] }
+    expect(heartbeat(told)).toEqual(told)
+    for (const odd of [undefined, null, 'many', { rows: 5 }, { rows: -1, busiest: [] }, { rows: 5, busiest: [[1024, 5]] }])
+      expect(heartbeat(odd)).toBeNull()
   })
 
   test('positions are any JSON', () => {

@@ -97,3 +97,41 @@ test('members, generations by reason, leadership and the store', async () => {
   expect(await read()).toMatchObject({ millrace_coordinator_leader: 0, millrace_coordinator_leader_epoch: 0 })
   expect((await admin(new Request('http://c/readyz'))).status).toBe(503)
 })
+
+test('what the status says of a job', async () => {
+  const named = {
+    name: 'orders',
+    group: 'default',
+    digest: '',
+    state: 'running',
+    message: null,
+    deployed: '',
+    dataflow: 0,
+    minted: 4_000_000,
+    visible: 3_000_000,
+    open: 2,
+    lagMilliseconds: 500,
+    heldBackBy: null,
+    rows: 10,
+    errors: 1,
+    stateBytes: 99,
+    busiestShards: [
+      { shard: 7, share: 0.25, worker: 0, process: 'a' },
+      { shard: 8, share: 0.125, worker: 1, process: 'a' },
+    ],
+  } as const
+  const jobs = [named, { ...named, name: 'quiet', busiestShards: [] }]
+  const status = { cluster: 'c', leader: '', epoch: 1, since: '', now: '', groups: [], jobs, events: [] }
+  const metrics = new CoordinatorMetrics({ status: () => status, version: '1', ofNode: false })
+  expect(Object.fromEntries(samplesOf(await metrics.text()))).toMatchObject({
+    'millrace_cluster_job_state{job_name="orders",state="running"}': 1,
+    'millrace_cluster_job_minted_time_seconds{job_name="orders"}': 4,
+    'millrace_cluster_job_visible_time_seconds{job_name="orders"}': 3,
+    'millrace_cluster_job_open_times{job_name="orders"}': 2,
+    'millrace_cluster_job_lag_seconds{job_name="orders"}': 0.5,
+    'millrace_cluster_job_state_rows{job_name="orders"}': 10,
+    'millrace_cluster_job_error_rows{job_name="orders"}': 1,
+    'millrace_cluster_job_busiest_shard_ratio{job_name="orders"}': 0.25,
+    'millrace_cluster_job_busiest_shard_ratio{job_name="quiet"}': 0,
+  })
+})

@@ -91,6 +91,20 @@ export const bugs: readonly SeededBug[] = [
     tests: '.',
   },
   {
+    file: 'runtime/channel/shard-sample.ts',
+    title: 'a row that is looked at stands for as many whatever the size of its batch',
+    find: 'BATCHES * stride',
+    replace: 'BATCHES',
+    caughtBy: 'tests/channel/shard-sample.test.ts',
+  },
+  {
+    file: 'runtime/channel/shard-sample.ts',
+    title: 'what was counted of a shard is never forgotten',
+    find: 'if (this.sampled >= FADE_SAMPLES) this.fade()',
+    replace: '',
+    caughtBy: 'tests/channel/shard-sample.test.ts',
+  },
+  {
     ...sender,
     title: 'every row arrives once',
     find: 'else gather(differences, 1, rows, first, count, batch.differences, at)',

@@ -53,7 +53,7 @@ export const PROCESS_METRICS = {
   jobBytes: gauge('millrace_job_state_bytes', 'Bytes of the state of all operators of a job at a worker.', 'job_name', 'thread'),
   jobSkew: gauge(
     'millrace_job_state_skew_ratio',
-    "Rows at this process's fullest worker by the mean of its workers: 1 is even. Per worker, not per virtual shard, which would cost a pass over all keys.",
+    "Rows at this process's fullest worker by the mean of its workers: 1 is even.",
     'job_name',
   ),
   jobErrors: gauge('millrace_job_error_rows', 'Rows in the error collections of a job at this process.', 'job_name'),

@@ -28,7 +28,8 @@ export class StatsCounter {
   of(dataflow: ThreadDataflow): DataflowStats {
     const { stateBytes, rows, outputRows } = this.count(dataflow)
     const { id, complete, errorCount } = dataflow
-    return { dataflow: id, complete, holder: holderOf(dataflow), stateBytes, rows, errors: errorCount, outputRows }
+    const shards = dataflow.graph.exchanger?.shardSample.load() ?? null
+    return { dataflow: id, complete, holder: holderOf(dataflow), stateBytes, rows, errors: errorCount, outputRows, shards }
   }
 
   private count(dataflow: ThreadDataflow): Counted {
