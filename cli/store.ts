@@ -49,7 +49,8 @@ export async function openStore(choice: StoreChoice, cluster: string, environmen
     }
     case 'local': {
       const { LocalStore } = await import('../coordinator/metadata/local-store.ts')
-      return new LocalStore(environment, choice.directory)
+      const { nodeProcessMarks } = await import('../runtime/env/node-process-marks.ts')
+      return new LocalStore(environment, choice.directory, await nodeProcessMarks())
     }
     case 'postgres': {
       const { PostgresStore } = await import('../coordinator/metadata/postgres-store.ts')

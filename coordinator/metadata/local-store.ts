@@ -1,8 +1,10 @@
 /**
  * Metadata in a directory, for a cluster whose coordinators run on one machine. Crash-safe. The lease is a file with the wall
- * clock's time at which it expires; should the clock jump, it counts as expired when nobody has renewed it for its length.
+ * clock's time at which it expires; should the clock jump, it counts as expired when nobody has renewed it for its length. It names the
+ * process that holds it, and is free when that one is known to have ended: a coordinator that was killed and starts again need not wait.
  */
 import type { Environment } from '../../runtime/env/environment.ts'
+import { noProcessMarks, type ProcessMarks } from '../../runtime/env/process-marks.ts'
 import { MillraceError } from '../../runtime/error.ts'
 import { FactLog } from './fact-log.ts'
 import type { Fact, Holder, Lease, MetadataStore } from './metadata-store.ts'
@@ -15,19 +17,23 @@ interface LeaseFile {
   readonly beat: number
   /** Microseconds since 1970. */
   readonly expires: number
+  /** Of the holder's process; not there in files of earlier releases. */
+  readonly process?: string | null
 }
 
 export class LocalStore implements MetadataStore {
   private readonly environment: Environment
   private readonly directory: string
+  private readonly processes: ProcessMarks
   private readonly facts: FactLog
   private beat = 0
   /** The lease of somebody else as it was first seen, on the monotonic clock. */
   private seen: { readonly text: string; readonly at: number } | null = null
 
-  constructor(environment: Environment, directory: string) {
+  constructor(environment: Environment, directory: string, processes: ProcessMarks = noProcessMarks) {
     this.environment = environment
     this.directory = directory
+    this.processes = processes
     this.facts = new FactLog(environment.disk, directory)
   }
 
@@ -41,7 +47,7 @@ export class LocalStore implements MetadataStore {
       if (this.seen?.text !== text) this.seen = { text, at: clock.monotonic() }
       const isUnchanged = clock.monotonic() - this.seen.at >= milliseconds * 1000
       const isExpired = held !== null && clock.now() > held.expires
-      if (!isExpired && !isUnchanged) return null
+      if (!isExpired && !isUnchanged && !(await this.hasEnded(held))) return null
     }
     const lease: Lease = { holder, epoch: Math.max(await this.facts.latest(), held?.epoch ?? 0) + 1 }
     try {
@@ -89,6 +95,10 @@ export class LocalStore implements MetadataStore {
     return `${this.directory}/lease.json`
   }
 
+  private async hasEnded(held: LeaseFile | null): Promise<boolean> {
+    return typeof held?.process === 'string' && (await this.processes.hasEnded(held.process))
+  }
+
   private async leaseText(): Promise<string> {
     const bytes = await wholeFile(this.environment.disk, this.leasePath)
     return bytes === null ? '' : new TextDecoder().decode(bytes)
@@ -96,7 +106,7 @@ export class LocalStore implements MetadataStore {
 
   private async writeLease(lease: Lease, milliseconds: number): Promise<void> {
     const { clock, disk } = this.environment
-    const content: LeaseFile = { ...lease, beat: ++this.beat, expires: clock.now() + milliseconds * 1000 }
+    const content: LeaseFile = { ...lease, beat: ++this.beat, expires: clock.now() + milliseconds * 1000, process: this.processes.own }
     const path = `${this.leasePath}.${lease.epoch}`
     await disk.remove(path)
     const file = await disk.open(path, 'write')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LocalStore } from '../../coordinator/metadata/local-store.ts'
-import type { MetadataStore } from '../../coordinator/metadata/metadata-store.ts'
+import type { Lease, MetadataStore } from '../../coordinator/metadata/metadata-store.ts'
 import { nodeEnvironment } from '../../runtime/env/node-environment.ts'
 import { SimulatedEnvironment } from '../../runtime/env/simulated-environment.ts'
 import { conformance } from './conformance.ts'
@@ -122,6 +122,27 @@ test('a clock that jumps back keeps nobody from taking over', async () => {
   expect(await two.acquire({ id: 'b', url: '' }, 1000)).toBeNull()
   environment.advance(1_100_000)
   expect(await two.acquire({ id: 'b', url: '' }, 1000)).not.toBeNull()
+})
+
+test('nobody waits for a process that is known to have ended', async () => {
+  const environment = new SimulatedEnvironment({ seed: 1 })
+  const ended = new Set<string>()
+  const marks = (own: string | null) => ({ own, hasEnded: (mark: string) => Promise.resolve(ended.has(mark)) })
+  const [one, two, unmarked] = ['one', 'two', null].map((own) => new LocalStore(environment, '/facts', marks(own)))
+  const first = await one.acquire({ id: 'a', url: '' }, 4000)
+  expect(await two.acquire({ id: 'b', url: '' }, 4000)).toBeNull()
+  ended.add('one')
+  const second = await two.acquire({ id: 'b', url: '' }, 4000)
+  expect(second?.epoch).toBeGreaterThan(first?.epoch as number)
+  // Should it live after all, it can write nothing.
+  await expect(one.write(first as Lease, [{ key: 'k', value: new Uint8Array(1) }])).rejects.toMatchObject({ code: 'FENCED' })
+  expect(await one.renew(first as Lease, 4000)).toBe(false)
+  // The lease of one without a mark is waited for.
+  await two.release(second as Lease)
+  expect(await unmarked.acquire({ id: 'c', url: '' }, 4000)).not.toBeNull()
+  expect(await two.acquire({ id: 'd', url: '' }, 4000)).toBeNull()
+  environment.advance(4_100_000)
+  expect(await two.acquire({ id: 'd', url: '' }, 4000)).not.toBeNull()
 })
 
 async function number(store: MetadataStore, key: string): Promise<number> {
