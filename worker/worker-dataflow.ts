@@ -5,6 +5,10 @@
  * consumed, what was sent, and which capabilities are held now. Nothing is published before quiescence, so rows that
  * wait between operators of one worker need no count: a capability that stands for them has not been given up yet.
  *
+ * A receiver's frontier is that of the sending halves, on all workers: frames and progress of one worker to another keep their order, so when
+ * this worker has heard that nobody can send at a time any more, all frames of that time for it are there. What others have not taken
+ * yet does not matter to it, only to what is behind the next exchange. So a time takes one round of messages an exchange, not two.
+ *
  * What nobody waits for is not published at once: that a frame was taken at a time at which some worker may still send others by the
  * same exchange. Nobody's frontier can pass there before all of them are done with the time, which does not depend on what is behind
  * the exchange, since outside of loops nothing leads back. So of all frames of an exchange at a time a worker says in one message that it
@@ -53,9 +57,9 @@ export class WorkerDataflow implements Exchanger {
   private published = new Float64Array(0)
   /** By location: for the receiving half of an exchange the location of its sending half; else -1. */
   private senders = new Int32Array(0)
-  /** Whether there are changes that nobody waits for yet. */
-  private waits = false
   private readonly receivers = new Map<number, ExchangeReceiver>()
+  /** By location of the sending half: outside loops the receiving half of its exchange. */
+  private readonly receiverOf = new Map<number, ExchangeReceiver>()
   /** Receivers inside loops: the region, and their location in it. */
   private readonly inside = new Map<number, { readonly region: number; readonly location: number }>()
   /** Senders with rows that have not gone yet. */
@@ -96,7 +100,11 @@ export class WorkerDataflow implements Exchanger {
       else if (operator.readers.length > 0 || operator instanceof ExchangeSender) this.holders.push(operator)
     }
     this.senders = new Int32Array(this.graph.operators.length).fill(-1)
-    for (const holder of this.holders) if (holder instanceof ExchangeSender) this.senders[holder.target] = holder.id
+    for (const holder of this.holders) {
+      if (!(holder instanceof ExchangeSender)) continue
+      this.senders[holder.target] = holder.id
+      this.receiverOf.set(holder.id, this.receivers.get(holder.target) as ExchangeReceiver)
+    }
     this.published = Float64Array.from(this.holders, (operator) => (operator.inputs.length === 0 ? this.graph.since : NEVER))
   }
 
@@ -111,15 +119,15 @@ export class WorkerDataflow implements Exchanger {
     applyProgress(changes, this.tracker as DataflowTracker)
   }
 
-  /** What this worker's replica of progress says can still reach an exchange's receiver: the least time. */
+  /** What this worker's replica of progress says can still reach an exchange's receiver outside loops on this worker: the least time. */
   frontierAt(receiver: number): number {
-    return (this.tracker as DataflowTracker).frontier(receiver)
+    return (this.tracker as DataflowTracker).frontier(this.senders[receiver])
   }
 
   /** Runs a turn of at most `budget` activations; publishes if that reached quiescence. Returns whether it did. */
   turn(budget: number): boolean {
     const tracker = this.tracker as DataflowTracker
-    for (const target of tracker.propagate()) this.receivers.get(target)?.setFrontier(tracker.frontier(target))
+    for (const sender of tracker.propagate()) this.receiverOf.get(sender)?.setFrontier(tracker.frontier(sender))
     const quiet = this.graph.run(budget)
     for (let i = 0; i < this.gathering.length; i++) this.gathering[i].flush()
     this.gathering.length = 0
@@ -154,7 +162,7 @@ export class WorkerDataflow implements Exchanger {
   }
 
   private publish(): void {
-    if (this.publishedAt === this.graph.activations && !this.waits) return
+    if (this.publishedAt === this.graph.activations) return
     this.publishedAt = this.graph.activations
     const changes = this.changes as ProgressChanges
     for (let i = 0; i < this.holders.length; i++) {
@@ -166,9 +174,8 @@ export class WorkerDataflow implements Exchanger {
       if (held !== NEVER) changes.update(operator.id, held, 1)
       this.published[i] = held
     }
-    // Inside loops ids of times would have to be kept for what waits.
-    this.waits = this.graph.regions.length === 0 && !changes.isDue(this.isCovered)
-    if (this.waits) return
+    // What waits is looked at again when the frontier moves, since the receiver runs then. Inside loops ids of times would have to be kept for it.
+    if (this.graph.regions.length === 0 && !changes.isDue(this.isCovered)) return
     const message = changes.take()
     if (message === null) return
     const { generation, workers } = this.shards
@@ -197,7 +204,7 @@ function describe(graph: Dataflow, members: ReadonlyMap<Schedulable, number>): D
   return {
     locations: graph.operators.length,
     edges,
-    queryPorts: outside.filter((operator) => operator instanceof ExchangeReceiver).map((operator) => operator.id),
+    queryPorts: outside.filter((operator) => operator instanceof ExchangeSender).map((operator) => operator.id),
     initialCapabilities: outside
       .filter((operator) => operator.inputs.length === 0 && !(operator instanceof ExchangeReceiver))
       .map((operator) => operator.id),

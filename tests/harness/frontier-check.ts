@@ -93,7 +93,7 @@ export class FrontierCheck {
     this.checks++
     const { graphs } = this
     const size = graphs[0].operators.length
-    /** The least time that can still appear at the output of each operator on any worker, and what is on its way to a receiver. */
+    /** The least time that can still appear at the output of each operator of each worker. */
     const possible = graphs.map((graph, worker) =>
       Float64Array.from(graph.operators, (operator, id) => {
         if (this.members[worker].has(operator)) return NEVER
@@ -104,26 +104,25 @@ export class FrontierCheck {
         return least
       }),
     )
+    /** By receiver: the least time that a sender on any worker can still send at. */
+    const sent = new Float64Array(size).fill(NEVER)
+    /** By worker and receiver: the least time of frames on their way. */
+    const coming = graphs.map(() => new Float64Array(size).fill(NEVER))
     graphs.forEach((graph, to) => {
       for (const operator of graph.operators) {
         if (!(operator instanceof ExchangeSender) || this.members[to].has(operator)) continue
-        for (const batch of operator.gathered) possible[to][operator.target] = Math.min(possible[to][operator.target], batch.time)
+        for (const batch of operator.gathered) sent[operator.target] = Math.min(sent[operator.target], batch.time)
       }
       for (const message of this.group.underWay(to))
         if (message.kind === 'frame' && message.times === null)
-          possible[to][message.target] = Math.min(possible[to][message.target], message.time)
+          coming[to][message.target] = Math.min(coming[to][message.target], message.time)
     })
     const inside = this.possibleInside()
     // Operators are in topological order, so one pass over all carries the minima down.
-    const target = new Float64Array(size).fill(NEVER)
     for (let id = 0; id < size; id++) {
       graphs.forEach((graph, worker) => {
         const operator = graph.operators[id]
-        if (isReceiver(operator)) {
-          const sent = target[id]
-          for (let w = 0; w < graphs.length; w++) target[id] = Math.min(target[id], possible[w][id])
-          possible[worker][id] = Math.min(possible[worker][id], sent)
-        }
+        if (isReceiver(operator)) possible[worker][id] = Math.min(possible[worker][id], sent[id], coming[worker][id])
         if (this.members[worker].has(operator)) return
         if (operator instanceof LeaveOperator) {
           const region = graph.regions.findIndex((one) => one.outline().exits.some((exit) => exit.operator === operator))
@@ -135,22 +134,22 @@ export class FrontierCheck {
         }
         for (const port of operator.readers)
           possible[worker][port.operator.id] = Math.min(possible[worker][port.operator.id], possible[worker][id])
-        if (operator instanceof ExchangeSender) target[operator.target] = Math.min(target[operator.target], possible[worker][id])
+        if (operator instanceof ExchangeSender) sent[operator.target] = Math.min(sent[operator.target], possible[worker][id])
       })
     }
     graphs.forEach((graph, worker) => {
       for (const operator of graph.operators) {
         if (this.members[worker].has(operator)) continue
-        const ideal = isReceiver(operator) ? target[operator.id] : possible[worker][operator.id]
-        const told = isReceiver(operator)
-          ? Math.max(operator.frontier, this.group.workers[worker].dataflows[0].frontierAt(operator.id))
-          : operator.frontier
+        const ideal = possible[worker][operator.id]
         const name = `${operator.name}#${operator.id} on worker ${worker} of ${graphs.length}`
-        // What can appear at a receiver on this worker can appear on any: rows may go anywhere.
-        if (told > Math.min(ideal, isReceiver(operator) ? NEVER : possible[worker][operator.id]))
-          throw new Error(`the frontier of ${name} is ${told}, and ${ideal} can still appear`)
-        if (atRest && told < ideal) throw new Error(`at rest the frontier of ${name} is ${told}, behind ${ideal}`)
-        if (atRest && operator.frontier < ideal) throw new Error(`at rest ${name} stands at ${operator.frontier}, behind ${ideal}`)
+        if (operator.frontier > ideal) throw new Error(`the frontier of ${name} is ${operator.frontier}, and ${ideal} can still appear`)
+        if (atRest && operator.frontier < ideal) throw new Error(`at rest the frontier of ${name} is ${operator.frontier}, behind ${ideal}`)
+        if (!isReceiver(operator)) continue
+        // What the worker knows, whatever its receiver has done with it: frames that are there may still wait.
+        const known = this.group.workers[worker].dataflows[0].frontierAt(operator.id)
+        const least = Math.min(sent[operator.id], coming[worker][operator.id])
+        if (known > least) throw new Error(`worker ${worker} takes ${known} for the frontier of ${name}, and ${least} can still come`)
+        if (atRest && known < least) throw new Error(`at rest worker ${worker} takes ${known} for the frontier of ${name}, behind ${least}`)
       }
     })
   }

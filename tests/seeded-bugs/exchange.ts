@@ -40,12 +40,6 @@ export const bugs: readonly SeededBug[] = [
     replace: 'this.exchanger.count(this.id, batch.time, 0)',
   },
   {
-    ...receiver,
-    title: 'a receiver does not know of its first frontier',
-    find: 'private reached = this.frontier',
-    replace: 'private reached = 0',
-  },
-  {
     ...sender,
     title: 'rows of a later time join an open frame',
     find: 'if (batch !== null && !inside && batch.time !== time) {',
@@ -67,12 +61,11 @@ export const bugs: readonly SeededBug[] = [
     ...programs,
   },
   {
+    ...programs,
     file: 'worker/worker-dataflow.ts',
-    title: 'what waits to be told is looked at only after work',
-    find: 'this.publishedAt === this.graph.activations && !this.waits',
-    replace: 'this.publishedAt === this.graph.activations',
-    caughtBy: 'tests/workers/exchange.test.ts',
-    tests: '.',
+    title: 'a receiver takes a time that others may still send at for over',
+    find: '?.setFrontier(tracker.frontier(sender))',
+    replace: '?.setFrontier(tracker.frontier(sender) + 1)',
   },
   {
     file: 'worker/worker-dataflow.ts',
