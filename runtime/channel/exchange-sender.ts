@@ -41,7 +41,7 @@ export class ExchangeSender extends Operator {
   private readonly columns: Int32Array[] = []
   private readonly keyScratch: Int32Array[] = []
   private readonly combiner: RowCombiner | null
-  /** Rows of one word that is their key, for one of two workers. */
+  /** Rows of one word that is their key. */
   private readonly isKeyOnly: boolean
   /** Of the slice at hand: the worker of each row, and the rows by worker. */
   private readonly owners: Int32Array

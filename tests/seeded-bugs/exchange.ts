@@ -98,6 +98,14 @@ export const bugs: readonly SeededBug[] = [
     caughtBy: 'tests/channel/shard-sample.test.ts',
   },
   {
+    file: 'runtime/channel/row-owners.ts',
+    title: "of many workers one has another one's keys written over its own",
+    find: 'parts[owner * stride + at] = key',
+    replace: 'parts[owner * (stride - 99) + at] = key',
+    caughtBy: 'tests/channel/exchange.test.ts',
+    tests: 'many different keys',
+  },
+  {
     ...sender,
     title: 'every row arrives once',
     find: 'else gather(differences, 1, rows, first, count, batch.differences, at)',

@@ -184,8 +184,8 @@ export const bugs: readonly SeededBug[] = [
   {
     title: 'a message is held back although a count goes down',
     file: 'runtime/progress/progress-message.ts',
-    find: 'if (changes.deltaAt(i) < 0) return true',
-    replace: 'if (changes.deltaAt(i) < -1) return true',
+    find: 'if (changes.deltaAt(i) < 0 && (scope',
+    replace: 'if (changes.deltaAt(i) < -1 && (scope',
     caughtBy: workers,
   },
   {

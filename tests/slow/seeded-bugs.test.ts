@@ -1,33 +1,9 @@
 /** Every seeded bug is caught; `tests/seeded-bugs/runner/seeded-bug.ts` says how to add one. */
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import * as aggregates from '../seeded-bugs/aggregates.ts'
-import * as exchange from '../seeded-bugs/exchange.ts'
-import * as groups from '../seeded-bugs/groups.ts'
-import * as joins from '../seeded-bugs/joins.ts'
-import * as loops from '../seeded-bugs/loops.ts'
-import * as progress from '../seeded-bugs/progress.ts'
+import { families } from '../seeded-bugs/runner/families.ts'
 import { runSeededBug } from '../seeded-bugs/runner/run-seeded-bug.ts'
-import { type SeededBug, seed } from '../seeded-bugs/runner/seeded-bug.ts'
-import * as stateless from '../seeded-bugs/stateless.ts'
-import * as temporal from '../seeded-bugs/temporal.ts'
-import * as thresholds from '../seeded-bugs/thresholds.ts'
-import * as traces from '../seeded-bugs/traces.ts'
-import * as workers from '../seeded-bugs/workers.ts'
-
-const families: Readonly<Record<string, readonly SeededBug[]>> = {
-  aggregates: aggregates.bugs,
-  exchange: exchange.bugs,
-  traces: traces.bugs,
-  workers: workers.bugs,
-  groups: groups.bugs,
-  joins: joins.bugs,
-  loops: loops.bugs,
-  progress: progress.bugs,
-  stateless: stateless.bugs,
-  temporal: temporal.bugs,
-  thresholds: thresholds.bugs,
-}
+import { seed } from '../seeded-bugs/runner/seeded-bug.ts'
 
 for (const [family, bugs] of Object.entries(families))
   describe(family, () => {
@@ -35,7 +11,7 @@ for (const [family, bugs] of Object.entries(families))
   })
 
 describe('the seeding itself', () => {
-  const [bug] = progress.bugs
+  const [bug] = families['progress']
 
   test('every family is listed, and titles are unique', () => {
     const files = readdirSync(new URL('../seeded-bugs/', import.meta.url)).filter((name) => name.endsWith('.ts'))

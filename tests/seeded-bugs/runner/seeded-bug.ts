@@ -2,7 +2,7 @@
  * Seeded bugs: mistakes that somebody could make, each of which a named test must notice.
  *
  * A family is a file `tests/seeded-bugs/<family>.ts` that exports a list of `SeededBug`, named in
- * `tests/slow/seeded-bugs.test.ts`. Run all with `npx vitest run --project slow seeded-bugs`, one family or one bug with
+ * `tests/seeded-bugs/runner/families.ts`. Run all with `npx vitest run --project slow seeded-bugs`, one family or one bug with
  * `-t 'progress'` or `-t 'a word of its title'`.
  *
  * For each entry the test file runs in a process of its own, in which `find` is replaced by `replace` in `file` when
