@@ -12,6 +12,7 @@ import type { Batch } from '../data/batch.ts'
 import type { ColumnType } from '../data/column-type.ts'
 import type { Dictionary } from '../data/dictionary.ts'
 import { hashKeys, VIRTUAL_SHARDS, virtualShard } from '../data/key-hash.ts'
+import { SeededRandom } from '../env/seeded-random.ts'
 import { gather } from './partition.ts'
 
 /** Batches to one that is looked at: each number up to twice this is as likely. */
@@ -45,7 +46,7 @@ export class ShardSample {
   private sampled = 0
   /** Batches until one is looked at, and what decides that: a sequence that is the same in every run. */
   private until = BATCHES
-  private chance = 0x2545f491
+  private readonly chance = new SeededRandom(1)
   private readonly picked = new Int32Array(MOST_SAMPLES)
   private readonly hashes = new Int32Array(MOST_SAMPLES)
   /** The keys of the rows that are looked at, by column. */
@@ -75,11 +76,10 @@ export class ShardSample {
   private look(batch: Batch, keyColumns: readonly number[], types: readonly ColumnType[]): void {
     const { picked, hashes } = this
     const { n } = batch
-    const chance = this.next()
-    this.until = 1 + (chance % (2 * BATCHES - 1))
+    this.until = 1 + this.chance.below(2 * BATCHES - 1)
     const stride = 1 << strideBits(n)
     let count = 0
-    for (let row = (chance >>> 8) & (stride - 1); row < n && count < MOST_SAMPLES; row += stride) picked[count++] = row
+    for (let row = this.chance.below(stride); row < n && count < MOST_SAMPLES; row += stride) picked[count++] = row
     if (count === 0) return
     for (let k = 0; k < types.length; k++) {
       this.keys[k] ??= new Int32Array(MOST_SAMPLES * MOST_WORDS)
@@ -93,16 +93,6 @@ export class ShardSample {
     }
     this.sampled += count
     if (this.sampled >= FADE_SAMPLES) this.fade()
-  }
-
-  /** The next of a sequence of whole numbers from 1 on (xorshift, Marsaglia 2003). */
-  private next(): number {
-    let x = this.chance
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    this.chance = x
-    return x >>> 0
   }
 
   private fade(): void {

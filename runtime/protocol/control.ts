@@ -13,6 +13,7 @@
  * Tolerated races: reports of an older generation arrive and are ignored; a process that is fenced says what it wants and
  * nobody listens. Unknown fields are ignored and unknown kinds too, so that the next version can add some.
  */
+import type { ShardLoad } from '../channel/shard-sample.ts'
 import type { Position } from './position.ts'
 import type { ProtocolRange } from './version.ts'
 
@@ -145,11 +146,8 @@ export interface ThreadStats {
     readonly errors: number
     /** Rows that this worker keeps, by output; earlier releases do not tell. */
     readonly outputRows?: Readonly<Record<string, number>>
-    /** Of the rows that were exchanged to this worker lately: how many, and its busiest virtual shards. Null, or not there in earlier releases: it is not known. */
-    readonly shards?: {
-      readonly rows: number
-      readonly busiest: readonly (readonly [shard: number, rows: number])[]
-    } | null
+    /** Null, or not there in earlier releases: it is not known. */
+    readonly shards?: ShardLoad | null
   }[]
 }
 
